@@ -1,0 +1,109 @@
+"""A query as its readers see it."""
+
+from datetime import datetime
+from typing import Literal
+
+from contracts.base import Code, Label, Probability
+from contracts.http.base import Json, Request, Resource
+from contracts.v1.image_query import Score, Timings
+from contracts.v1.results import State
+
+UNCLEAR = "UNCLEAR"
+"""The label of a query that has no answer yet, and an answer a person may give."""
+
+
+class ModelRef(Resource):
+    """The model that gave an answer."""
+
+    name: str
+    digest: str
+
+
+class Answer(Resource):
+    """One answer, by a model or a person."""
+
+    id: str
+    source: Literal["model", "person"]
+    label: Label
+    confidence: Probability
+    scores: tuple[Score, ...] = ()
+    model: ModelRef | None = None
+    answered_by: str = ""
+    answered_at: datetime
+    timings: Timings | None = None
+
+
+class QueryError(Resource):
+    """Why a query failed."""
+
+    reason: Code
+    detail: str = ""
+
+
+class ImageInfo(Resource):
+    """What is known of the image; its bytes are at `url`."""
+
+    sha256: str
+    size_bytes: int
+    media_type: str
+    url: str = ""
+
+
+class Transition(Resource):
+    """One change of state, as the store recorded it."""
+
+    state: State
+    at: datetime
+    revision: int
+
+
+class Query(Resource):
+    """An asynchronous query: asked at `created_at`, answered when `answer` is there.
+
+    `label` is UNCLEAR and `confidence` null until the first answer. `state` is the machine's work and ends once.
+    """
+
+    id: str
+    kind: Literal["image_query"] = "image_query"
+    state: State
+    revision: int
+    label: str = UNCLEAR
+    confidence: Probability | None = None
+    confident: bool = False
+    answer: Answer | None = None
+    answers: tuple[Answer, ...] = ()
+    error: QueryError | None = None
+    held: Code | None = None
+    """Why no machine can answer now, e.g. `no_model`: the query waits for a person."""
+    detector_id: str | None = None
+    confidence_threshold: Probability | None = None
+    patience_s: float | None = None
+    metadata: Json = None
+    image: ImageInfo | None = None
+    history: tuple[Transition, ...] = ()
+    attempts: int = 0
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None = None
+    answered_in_ms: float | None = None
+    """Milliseconds from submission to the first answer, by the clocks of submitter and worker."""
+
+    @property
+    def ended(self) -> bool:
+        """True when the machine's work is over."""
+        return self.state in {"answered", "failed", "cancelled", "expired"}
+
+
+class QueryPage(Resource):
+    """A page of queries, newest first; `next_cursor` is null on the last one."""
+
+    items: tuple[Query, ...]
+    next_cursor: str | None = None
+
+
+class LabelRequest(Request):
+    """A person's answer."""
+
+    label: Label
+    confidence: Probability = 1.0
+    labelled_by: str = ""

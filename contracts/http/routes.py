@@ -1,0 +1,46 @@
+"""The one table of routes: which service owns a method and path, and how large its body may be.
+
+The all-in-one app, the edge proxy's configuration and a test are made from it. Everything that is not listed as the
+submitter's belongs to the gateway.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+KIB = 1024
+MIB = 1024 * KIB
+SMALL_BODY = 64 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One path template, with `{name}` for a single segment; `body_limit` in bytes."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    service: Literal["submitter", "gateway"]
+    body_limit: int = SMALL_BODY
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("POST", "/v1/image-queries", "submitter", 10 * MIB),
+    Route("GET", "/v1/queries", "gateway"),
+    Route("GET", "/v1/queries/{query_id}", "gateway"),
+    Route("GET", "/v1/queries/{query_id}/image", "gateway"),
+    Route("POST", "/v1/queries/{query_id}/cancel", "gateway"),
+    Route("POST", "/v1/queries/{query_id}/labels", "gateway"),
+    Route("DELETE", "/v1/queries/{query_id}", "gateway"),
+    Route("GET", "/v1/detectors", "gateway"),
+    Route("POST", "/v1/detectors", "gateway"),
+    Route("GET", "/v1/detectors/{detector}", "gateway"),
+    Route("PATCH", "/v1/detectors/{detector}", "gateway"),
+    Route("DELETE", "/v1/detectors/{detector}", "gateway"),
+    Route("GET", "/v1/models", "gateway"),
+    Route("POST", "/v1/models", "gateway", 512 * MIB),
+    Route("GET", "/v1/models/{model}", "gateway"),
+    Route("PATCH", "/v1/models/{model}", "gateway"),
+    Route("DELETE", "/v1/models/{model}", "gateway"),
+    Route("GET", "/v1/tokens", "gateway"),
+    Route("POST", "/v1/tokens", "gateway"),
+    Route("DELETE", "/v1/tokens/{key_id}", "gateway"),
+)

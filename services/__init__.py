@@ -1,0 +1,1 @@
+"""The services of Sightline and the kit under them."""

@@ -1,0 +1,1 @@
+"""The all-in-one composition: every service in one process."""

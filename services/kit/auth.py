@@ -1,0 +1,139 @@
+"""Who calls: tokens, scopes, tenants.
+
+A token is `api_` and 40 base62 characters. Its first 20 characters are the public key id; of the rest only a keyed
+hash is stored. The secrets are random and long, so a fast keyed hash is right: a slow one would only help attackers
+to keep us busy.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+import string
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.http.tokens import SCOPES, Scope
+from services.kit.errors import ConfigError, Refused
+from services.kit.settings import Settings
+from services.kit.store.port import Store
+from services.kit.store.records import TokenRecord
+
+_PREFIX = "api_"
+_KEY_ID_LENGTH = 20
+_TOKEN_LENGTH = 44
+_BASE62 = string.digits + string.ascii_letters
+_FRESH_S = 5.0
+"""How long a token is believed without asking the store: a revocation is effective within it."""
+_MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whom a request speaks for. `key_id` is "" for an anonymous call."""
+
+    tenant: str
+    scopes: frozenset[Scope]
+    key_id: str = ""
+
+    def need(self, scope: Scope) -> None:
+        """Raise Refused unless the caller holds `scope`."""
+        if scope not in self.scopes:
+            raise Refused("not_allowed", f"this call needs a token with the scope {scope}")
+
+
+def new_token() -> str:
+    """Return a fresh token."""
+    return _PREFIX + "".join(secrets.choice(_BASE62) for _ in range(_TOKEN_LENGTH - len(_PREFIX)))
+
+
+def key_id_of(token: str) -> str:
+    """Return the public part of a token."""
+    return token[:_KEY_ID_LENGTH]
+
+
+def hash_secret(token: str, pepper: bytes) -> str:
+    """Return the keyed hash of a token's secret part, hexadecimal."""
+    return hmac.new(pepper, token[_KEY_ID_LENGTH:].encode(), hashlib.sha256).hexdigest()
+
+
+def pepper_of(settings: Settings) -> bytes:
+    """Return the key of the token hashes; with embedded adapters one is generated in `data` at first start.
+
+    Raises:
+        ConfigError: it is not set although several processes must share it, or the file cannot be used.
+    """
+    if settings.token_pepper is not None:
+        return settings.token_pepper.get_secret_value().encode()
+    if not settings.store_url.startswith("sqlite:"):
+        raise ConfigError("SIGHTLINE_TOKEN_PEPPER is not set: every service needs the same one")
+    path = settings.data / "token-pepper"
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        return _read_or_make(path)
+    except OSError as error:
+        raise ConfigError(f"cannot use {path}: {error.strerror}") from error
+
+
+def _read_or_make(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    pepper = secrets.token_hex(32).encode()
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pepper)
+        file.flush()
+        os.fsync(file.fileno())
+    return pepper
+
+
+class Authenticator:
+    """Turns request headers into a caller. Keeps what it learnt for a few seconds."""
+
+    def __init__(self, store: Store, pepper: bytes, admitted_tenant: str | None) -> None:
+        self._store = store
+        self._pepper = pepper
+        self._admitted_tenant = admitted_tenant
+        self._known: dict[str, tuple[float, TokenRecord | None]] = {}
+
+    async def caller(self, headers: Mapping[str, str]) -> Caller:
+        """Return who calls; the token comes in `Authorization: Bearer` or `x-api-token`, never in the address.
+
+        Raises:
+            Refused: not_authenticated, without a hint at what was wrong with a token.
+        """
+        token = _token_in(headers)
+        if token is None:
+            if self._admitted_tenant is None:
+                raise Refused("not_authenticated", "send a token: Authorization: Bearer api_...")
+            return Caller(self._admitted_tenant, frozenset(SCOPES))
+        record = await self._record(key_id_of(token)) if len(token) == _TOKEN_LENGTH else None
+        expected = record.secret_hash if record else ""
+        # Compared even when the key is unknown, so that the time taken does not tell.
+        if not hmac.compare_digest(hash_secret(token, self._pepper), expected) or record is None:
+            raise Refused("not_authenticated", "the token is not known or was revoked")
+        return Caller(record.tenant, frozenset(record.scopes), record.id)
+
+    async def _record(self, key_id: str) -> TokenRecord | None:
+        now = time.monotonic()
+        known = self._known.get(key_id)
+        if known is not None and now - known[0] < _FRESH_S:
+            return known[1]
+        record = await self._store.tokens.find(key_id)
+        if record is not None and record.removed_at is not None:
+            record = None
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[key_id] = (now, record)
+        return record
+
+
+def _token_in(headers: Mapping[str, str]) -> str | None:
+    given = headers.get("x-api-token")
+    if given is not None:
+        return given.strip()
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None

@@ -1,0 +1,1 @@
+"""The message bus: port, codec, consume loop, adapters."""

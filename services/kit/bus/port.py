@@ -1,0 +1,133 @@
+"""The Bus port: what every message bus promises. An adapter is done when it passes tests/services/kit/bus."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from contracts.topics import Exchange, Queue
+
+# Headers of a dead letter, beside those the message had.
+DEAD_QUEUE = "sightline-dead-queue"
+DEAD_REASON = "sightline-dead-reason"
+DEAD_DETAIL = "sightline-dead-detail"
+DEAD_ATTEMPTS = "sightline-dead-attempts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """Bytes with an address. `user` is the broker-verified sender, "" where the bus does not know one."""
+
+    exchange: Exchange
+    routing_key: str
+    headers: Mapping[str, str]
+    content_type: str
+    body: bytes
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """A message handed to a consumer, who must settle it exactly once: ack, retry, reject or park.
+
+    `attempt` is 1 for the first delivery and grows with every retry and every redelivery after a crash.
+    `tag` belongs to the adapter.
+    """
+
+    message: Message
+    attempt: int
+    tag: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Depth:
+    """What lies in a queue: ready (delayed retries included), delivered and unsettled, parked."""
+
+    ready: int
+    unsettled: int
+    parked: int
+
+
+class Subscription(Protocol):
+    """One consumer of one queue. Its methods may be called from several tasks."""
+
+    async def receive(self, limit: int) -> Sequence[Delivery]:
+        """Wait until there is a message, then return what is waiting, oldest first, at most `limit`.
+
+        Never returns more than the prefetch in unsettled deliveries. Returns an empty sequence once the
+        subscription is closed. Safe to cancel: a message not returned is not lost.
+        """
+        ...
+
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
+        """Settle as done; returns when the bus has forgotten them durably.
+
+        A delivery whose connection is gone is passed over: it will come again.
+        """
+        ...
+
+    async def retry(self, delivery: Delivery, delay_s: float) -> None:
+        """Settle by delivering again to this queue alone, not before `delay_s`, with `attempt` one higher."""
+        ...
+
+    async def reject(self, delivery: Delivery, reason: str, detail: str) -> None:
+        """Settle by moving the message to the queue `result_store.dead`, with the DEAD_* headers set.
+
+        From that queue itself it is parked instead: nothing is ever dropped.
+        """
+        ...
+
+    async def park(self, delivery: Delivery, reason: str) -> None:
+        """Settle by laying the message aside, durably, until `Bus.unpark` brings it back."""
+        ...
+
+    async def close(self) -> None:
+        """Stop deliveries, wake every `receive`, release what is unsettled for redelivery. Idempotent."""
+        ...
+
+
+class Bus(Protocol):
+    """A message bus. Enter it to connect; leave it to close every subscription and the connection."""
+
+    async def __aenter__(self) -> Self:
+        """Connect and make sure that every queue of `contracts.topics` exists.
+
+        Raises:
+            ConfigError: the address is wrong or the server refuses us.
+            Unavailable: it cannot be reached.
+        """
+        ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close everything; unsettled deliveries come again later."""
+        ...
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Return when every message is durable in every durable queue that its topic names.
+
+        All or unknown: on an error any subset may have been stored, and publishing again is right.
+
+        Raises:
+            Unavailable: the bus is away, blocked, full, or a queue is missing; nothing hangs.
+            Unknown: no confirmation came in time.
+            Undecodable: the message is larger than the bus takes, or no topic has its routing key.
+        """
+        ...
+
+    async def subscribe(self, queue: Queue, *, lane: str = "default", prefetch: int = 16) -> Subscription:
+        """Start consuming. A broadcast queue gives each subscription a copy of what is published from now on."""
+        ...
+
+    async def unpark(self, queue: Queue, known: Callable[[Message], bool], *, lane: str = "default") -> int:
+        """Move parked messages that are `known` now back into their queue; return how many."""
+        ...
+
+    async def depth(self, queue: Queue, *, lane: str = "default") -> Depth:
+        """Count a durable queue."""
+        ...
+
+    async def check(self) -> None:
+        """Return if the bus works now; raise Unavailable saying what does not."""
+        ...

@@ -1,0 +1,102 @@
+"""Detectors and models as the doors and workers remember them: a small cache over the store.
+
+`detector.changed` and `model.changed` drop what changed at once; they may be lost, so an entry is also read again
+after a few seconds. A miss always reads the store, so that what was just created is found.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Generic, TypeVar
+
+from contracts.topics import CHANGES
+from contracts.v1.control import DetectorChanged, ModelChanged
+from services.kit.bus.consume import Consumer, Done, Outcome, Work
+from services.kit.bus.port import Bus
+from services.kit.errors import Unavailable
+from services.kit.metrics import Metrics
+from services.kit.store.port import Store
+from services.kit.store.records import DetectorRecord, ModelRecord, Record
+
+R = TypeVar("R", bound=Record)
+
+_FRESH_S = 5.0
+_MOST = 10_000
+Key = tuple[str, str]
+
+
+class _Cache(Generic[R]):
+    """Records by (tenant, id), each with the time it was read."""
+
+    def __init__(self, read: Callable[[str, str], Awaitable[R | None]]) -> None:
+        self._read = read
+        self._entries: dict[Key, tuple[float, R]] = {}
+
+    async def get(self, tenant: str, record_id: str) -> R | None:
+        entry = self._entries.get((tenant, record_id))
+        now = time.monotonic()
+        if entry is not None and now - entry[0] < _FRESH_S:
+            return entry[1]
+        try:
+            record = await self._read(tenant, record_id)
+        except Unavailable:
+            if entry is None:
+                raise
+            return entry[1]  # the store is away: what was true a moment ago is the best answer there is
+        if record is None:
+            self.drop((tenant, record_id))
+            return None
+        if len(self._entries) >= _MOST:
+            self._entries.pop(next(iter(self._entries)))
+        self._entries[tenant, record_id] = (now, record)
+        return record
+
+    def drop(self, key: Key) -> None:
+        self._entries.pop(key, None)
+
+
+class Catalog:
+    """Looks detectors and models up by ID; removed ones are returned, with `removed_at` set."""
+
+    def __init__(self, bus: Bus, store: Store, metrics: Metrics) -> None:
+        self._bus = bus
+        self._store = store
+        self._metrics = metrics
+        self._detectors = _Cache(store.detectors.get)
+        self._models = _Cache(store.models.get)
+        self._listeners: list[Callable[[str, str], None]] = []
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Listen for changes until `stack` is left."""
+        await Consumer(self._bus, self._metrics, CHANGES, self._hear, batch=64).start(stack, drain_s=1.0)
+
+    async def detector(self, tenant: str, detector_id: str) -> DetectorRecord | None:
+        """Return the detector, at most a few seconds old."""
+        return await self._detectors.get(tenant, detector_id)
+
+    async def detector_named(self, tenant: str, name: str) -> DetectorRecord | None:
+        """Return the detector of that name; always read from the store."""
+        return await self._store.detectors.by_name(tenant, name)
+
+    async def model(self, tenant: str, model_id: str) -> ModelRecord | None:
+        """Return the model, at most a few seconds old."""
+        return await self._models.get(tenant, model_id)
+
+    def on_change(self, listener: Callable[[str, str], None]) -> None:
+        """Call `listener(tenant, id)` after a detector or model changed; it must be quick."""
+        self._listeners.append(listener)
+
+    async def _hear(self, batch: Sequence[Work]) -> Sequence[Outcome]:
+        for work in batch:
+            tenant, payload = work.event.tenant, work.event.payload
+            if isinstance(payload, DetectorChanged):
+                self._detectors.drop((tenant, payload.detector_id))
+                self._tell(tenant, payload.detector_id)
+            elif isinstance(payload, ModelChanged):
+                self._models.drop((tenant, payload.model_id))
+                self._tell(tenant, payload.model_id)
+        return [Done()] * len(batch)
+
+    def _tell(self, tenant: str, record_id: str) -> None:
+        for listener in self._listeners:
+            listener(tenant, record_id)

@@ -1,0 +1,172 @@
+"""The only runtime: open the ports, start services, serve HTTP, drain on SIGTERM.
+
+One service or five is only the length of the list, so the all-in-one process cannot drift from production.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from services.kit.auth import Authenticator, pepper_of
+from services.kit.bus.memory import MemoryBus
+from services.kit.bus.port import Bus
+from services.kit.bus.sqlite import SqliteBus
+from services.kit.catalog import Catalog
+from services.kit.clock import Clock, SystemClock
+from services.kit.errors import ConfigError
+from services.kit.health import Health
+from services.kit.http import create_app
+from services.kit.metrics import Metrics
+from services.kit.platform import Platform, Service
+from services.kit.settings import Settings
+from services.kit.store.port import Store
+from services.kit.store.sqlite import SqliteStore
+from services.kit.waiter import Waiter
+
+log = structlog.get_logger(__name__)
+
+Factory = Callable[[Platform], Service]
+_HTTP_DRAIN_S = 5
+
+
+def open_bus(settings: Settings) -> Bus:
+    """Return the bus that the address names, not yet entered."""
+    if settings.bus_url.startswith("memory:"):
+        return MemoryBus()
+    return SqliteBus(_path_in(settings.bus_url))
+
+
+def open_store(settings: Settings, clock: Clock) -> Store:
+    """Return the store that the address names, not yet entered."""
+    return SqliteStore(_path_in(settings.store_url), clock)
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, factories: Sequence[Factory], clock: Clock | None = None
+) -> AsyncIterator[FastAPI]:
+    """Run services without a socket: open, start them in the given order (downstream first), yield the app, drain."""
+    async with AsyncExitStack() as stack:
+        clock = clock or SystemClock()
+        metrics, health = Metrics(), Health()
+        authenticator_pepper = pepper_of(settings)
+        store = await stack.enter_async_context(open_store(settings, clock))
+        bus = await stack.enter_async_context(open_bus(settings))
+        health.add("bus", bus.check)
+        health.add("store", store.check)
+        waiter = Waiter(bus, store, metrics, max_waiters=settings.max_waiters)
+        catalog = Catalog(bus, store, metrics)
+        await waiter.start(stack)
+        await catalog.start(stack)
+        platform = Platform(
+            settings=settings,
+            bus=bus,
+            store=store,
+            clock=clock,
+            metrics=metrics,
+            health=health,
+            waiter=waiter,
+            catalog=catalog,
+        )
+        services = []
+        for factory in factories:
+            service = factory(platform)
+            await service.start(stack)
+            log.info("service.started", service=service.name)
+            services.append(service)
+        authenticator = Authenticator(store, authenticator_pepper, settings.admitted_tenant)
+        yield create_app(platform, services, authenticator, version=version("sightline"))
+
+
+async def run(settings: Settings, factories: Sequence[Factory], on_ready: Callable[[str], None]) -> None:
+    """Run services and serve them over HTTP until SIGTERM or SIGINT, then drain and return.
+
+    `on_ready` is called with the origin, e.g. `http://127.0.0.1:8470`, once requests are answered.
+
+    Raises:
+        ConfigError: settings that cannot work, an address in use.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    with _listen(settings) as listener:
+        async with running(settings, factories) as app:
+            server = _Server(_uvicorn_config(app))
+            serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+            try:
+                await _started(server, serving)
+                on_ready(origin_of(listener))
+                stopping = asyncio.create_task(stop.wait())
+                await asyncio.wait((stopping, serving), return_when=asyncio.FIRST_COMPLETED)
+                stopping.cancel()
+            finally:
+                log.info("runtime.draining")
+                app.state.platform.waiter.release()
+                server.should_exit = True
+                await serving
+    log.info("runtime.stopped")
+
+
+def origin_of(listener: socket.socket) -> str:
+    """Return the origin of a listening socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handling: the runtime decides when to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _uvicorn_config(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_HTTP_DRAIN_S,
+    )
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen(2048)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from error
+    return listener
+
+
+async def _started(server: _Server, serving: asyncio.Task[None]) -> None:
+    while not server.started:
+        if serving.done():
+            await serving
+            raise ConfigError("the HTTP server did not start; the log says why")
+        await asyncio.sleep(0.01)
+
+
+def _path_in(url: str) -> Path:
+    """Return the path of `sqlite:///relative` or `sqlite:////absolute`."""
+    path = url.removeprefix("sqlite:///")
+    if not path or path == url:
+        raise ConfigError("a sqlite address looks like sqlite:///folder/file.sqlite")
+    return Path(path)

@@ -1,0 +1,1 @@
+"""The store: port, documents, records, adapters."""

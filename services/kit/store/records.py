@@ -1,0 +1,125 @@
+"""Small records of the control plane, the claims of submissions, blobs and dead letters."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from contracts.http.models import Manifest
+from contracts.http.tokens import Scope
+
+
+class Record(BaseModel):
+    """Base of the control plane's records, keyed by (tenant, id).
+
+    `revision` starts at 1 and grows by one with each replacement. `removed_at` hides it from lists; it stays so that
+    a reader can say "gone".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    tenant: str
+    id: str
+    name: str
+    revision: int = 1
+    created_at: datetime
+    updated_at: datetime
+    removed_at: datetime | None = None
+
+    @property
+    def unique_name(self) -> str | None:
+        """The name that no other record of the tenant may hold, or None when it holds none."""
+        return self.name if self.removed_at is None else None
+
+
+class DetectorRecord(Record):
+    """A detector as stored."""
+
+    query: str
+    mode: Literal["binary", "multiclass"] = "binary"
+    labels: tuple[str, ...] = ("NO", "YES")
+    confidence_threshold: float = 0.9
+    patience_s: float = 30.0
+    model_id: str | None = None
+    lane: str = "default"
+    metadata_json: str | None = None
+
+
+class ModelRecord(Record):
+    """A model as stored; the file lies in `model_files` under (tenant, digest)."""
+
+    digest: str
+    size_bytes: int
+    manifest: Manifest
+    status: Literal["checking", "ready", "rejected"] = "checking"
+    reason: str | None = None
+    detail: str = ""
+    description: str = ""
+
+    @property
+    def unique_name(self) -> str | None:
+        """A rejected model holds no name, so that the mended file can have it."""
+        return None if self.status == "rejected" else super().unique_name
+
+
+class TokenRecord(Record):
+    """A token as stored: `id` is the public key id, the secret only a keyed hash."""
+
+    secret_hash: str
+    scopes: tuple[Scope, ...]
+
+    @property
+    def unique_name(self) -> str | None:
+        """Several tokens may share a name."""
+        return None
+
+
+class Claim(BaseModel):
+    """The memory of a submission from before its document exists.
+
+    `key` is the client's idempotency key, None when it sent none; `body_sha256` covers everything that the client
+    asked for, so that the same key with another question is noticed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    tenant: str
+    id: str
+    key: str | None = None
+    body_sha256: str
+    detector_id: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class Blob(BaseModel):
+    """Bytes under (tenant, sha256). `expires_at` None keeps them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tenant: str
+    sha256: str
+    media_type: str
+    data: bytes
+    expires_at: datetime | None = None
+
+
+class DeadLetter(BaseModel):
+    """A message that a queue gave up, kept whole for an operator."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    tenant: str
+    """ "" when the message did not say."""
+    query_id: str | None
+    queue: str
+    reason: str
+    detail: str
+    attempts: int
+    routing_key: str
+    exchange: Literal["in", "facts"]
+    headers: dict[str, str]
+    content_type: str
+    body: bytes
+    died_at: datetime

@@ -1,0 +1,66 @@
+"""Claims in SQLite."""
+
+import sqlite3
+from datetime import datetime
+
+from services.kit.clock import Clock
+from services.kit.database import Database
+from services.kit.store.documents import QueryKey
+from services.kit.store.records import Claim
+from services.kit.store.sqlite_schema import to_micros
+
+_HOLDER = """
+SELECT claim FROM claims WHERE tenant = :tenant AND id = :id
+UNION ALL
+SELECT claim FROM claims WHERE tenant = :tenant AND key = :key
+LIMIT 1
+"""
+_DROP_EXPIRED = "DELETE FROM claims WHERE tenant = :tenant AND (id = :id OR key = :key) AND expires_at <= :now"
+_INSERT = "INSERT INTO claims (tenant, id, key, expires_at, claim) VALUES (:tenant, :id, :key, :expires_at, :claim)"
+
+
+class SqliteClaims:
+    """The Claims port on one SQLite file."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def make(self, claim: Claim) -> Claim:
+        """See `port.Claims.make`."""
+        row = {
+            "tenant": claim.tenant,
+            "id": claim.id,
+            "key": claim.key,
+            "expires_at": to_micros(claim.expires_at),
+            "now": to_micros(self._clock.now()),
+            "claim": claim.model_dump_json(),
+        }
+
+        # Writes run one after the other, so that nobody comes between the look and the insert.
+        def work(connection: sqlite3.Connection) -> Claim:
+            connection.execute(_DROP_EXPIRED, row)
+            holder = connection.execute(_HOLDER, row).fetchone()
+            if holder is not None:
+                return Claim.model_validate_json(holder["claim"])
+            connection.execute(_INSERT, row)
+            return claim
+
+        return await self._database.write(work)
+
+    async def find(self, key: QueryKey) -> Claim | None:
+        """See `port.Claims.find`."""
+
+        def work(connection: sqlite3.Connection) -> Claim | None:
+            row = connection.execute("SELECT claim FROM claims WHERE tenant = ? AND id = ?", key).fetchone()
+            return None if row is None else Claim.model_validate_json(row["claim"])
+
+        return await self._database.read(work)
+
+    async def purge(self, now: datetime) -> int:
+        """See `port.Claims.purge`."""
+
+        def work(connection: sqlite3.Connection) -> int:
+            return connection.execute("DELETE FROM claims WHERE expires_at <= ?", (to_micros(now),)).rowcount
+
+        return await self._database.write(work)

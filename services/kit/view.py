@@ -1,0 +1,82 @@
+"""A query document as its readers see it; both doors answer with it."""
+
+import json
+
+from contracts.http.queries import UNCLEAR, Answer, ImageInfo, ModelRef, Query, QueryError, Transition
+from contracts.v1.image_query import ImageQuerySubmitted
+from services.kit.store.documents import AnswerRecord, QueryDocument
+from services.kit.store.records import Claim
+
+
+def to_query(document: QueryDocument) -> Query:
+    """Return the resource of a document."""
+    request, answer = document.request, document.answer
+    first = min((a.at for a in document.answers), default=None)
+    return Query(
+        id=document.id,
+        kind=document.kind,
+        state=document.state,
+        revision=document.revision,
+        label=answer.label if answer else UNCLEAR,
+        confidence=answer.confidence if answer else None,
+        confident=document.confident,
+        answer=_to_answer(answer) if answer else None,
+        answers=tuple(_to_answer(item) for item in document.answers),
+        error=QueryError(reason=document.error.reason, detail=document.error.detail) if document.error else None,
+        held=document.held,
+        detector_id=request.detector_id if request else None,
+        confidence_threshold=request.confidence_threshold if request else None,
+        patience_s=request.patience_s if request else None,
+        metadata=json.loads(request.metadata_json) if request and request.metadata_json is not None else None,
+        image=_to_image(document.id, request) if request else None,
+        history=tuple(Transition(state=t.state, at=t.at, revision=t.revision) for t in document.history),
+        attempts=document.attempts,
+        created_at=document.created_at,
+        updated_at=document.updated_at,
+        expires_at=request.expires_at if request else None,
+        answered_in_ms=round((first - document.created_at).total_seconds() * 1000, 3) if first else None,
+    )
+
+
+def pending_query(claim: Claim) -> Query:
+    """Return the resource of a query that is claimed, but whose document is not written yet."""
+    return Query(
+        id=claim.id,
+        state="submitted",
+        revision=0,
+        detector_id=claim.detector_id,
+        created_at=claim.created_at,
+        updated_at=claim.created_at,
+    )
+
+
+def etag_of(query: Query) -> str:
+    """Return the entity tag: the revision counts every change."""
+    return f'"{query.id}-{query.revision}"'
+
+
+def _to_answer(record: AnswerRecord) -> Answer:
+    model = None
+    if record.model_name is not None and record.model_digest is not None:
+        model = ModelRef(name=record.model_name, digest=record.model_digest)
+    return Answer(
+        id=record.id,
+        source=record.source,
+        label=record.label,
+        confidence=record.confidence,
+        scores=record.scores,
+        model=model,
+        answered_by=record.by,
+        answered_at=record.at,
+        timings=record.timings,
+    )
+
+
+def _to_image(query_id: str, request: ImageQuerySubmitted) -> ImageInfo:
+    image = request.image
+    return ImageInfo(
+        sha256=image.sha256,
+        size_bytes=image.size_bytes,
+        media_type=image.media_type,
+        url=f"/v1/queries/{query_id}/image",
+    )

@@ -1,0 +1,158 @@
+"""Waiting for a result: one read when the wait begins, one when a wake-up says that it is worth it.
+
+Wake-ups (`results.stored`) may be lost. One re-check per process and second reads every waited-for query at once, so
+that a lost wake-up costs a second and a thousand waiters cost one read.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Literal
+
+import structlog
+
+from contracts.topics import WAKE_UPS
+from contracts.v1.results import ResultsStored, StoredResult
+from services.kit.bus.consume import Consumer, Done, Outcome, Work
+from services.kit.bus.port import Bus
+from services.kit.errors import Unavailable
+from services.kit.metrics import Metrics
+from services.kit.store.documents import QueryDocument, QueryKey
+from services.kit.store.port import Store
+
+log = structlog.get_logger(__name__)
+
+WaitFor = Literal["answer", "confident"]
+Wanted = Callable[[StoredResult], bool]
+
+_RECHECK_S = 1.0
+_LOAD_AT_ONCE = 500
+
+
+def wanted_for(wait_for: WaitFor) -> Wanted:
+    """Return when a wait is over.
+
+    `answer`: there is an answer, or the machine's work has ended without one. `confident`: the answer reaches the
+    threshold or a person gave it; the end of the machine's work is not enough, unless it ended without an answer.
+    """
+    if wait_for == "confident":
+        return lambda result: result.confident or (_ended(result) and not result.has_answer)
+    return lambda result: result.has_answer or _ended(result)
+
+
+def summary_of(document: QueryDocument) -> StoredResult:
+    """Return what a wake-up says of a document."""
+    return StoredResult(
+        query_id=document.id,
+        revision=document.revision,
+        state=document.state,
+        has_answer=document.answer is not None,
+        confident=document.confident,
+    )
+
+
+def _ended(result: StoredResult) -> bool:
+    return result.state not in {"submitted", "running"}
+
+
+class _Wait:
+    __slots__ = ("future", "key", "wanted")
+
+    def __init__(self, key: QueryKey, wanted: Wanted) -> None:
+        self.key = key
+        self.wanted = wanted
+        self.future: asyncio.Future[QueryDocument | None] = asyncio.get_running_loop().create_future()
+
+
+class Waiter:
+    """Lets any number of requests wait for queries."""
+
+    def __init__(self, bus: Bus, store: Store, metrics: Metrics, *, max_waiters: int) -> None:
+        self._bus = bus
+        self._store = store
+        self._metrics = metrics
+        self._max_waiters = max_waiters
+        self._waits: dict[QueryKey, set[_Wait]] = {}
+        self._count = 0
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Listen for wake-ups and re-check until `stack` is left; then every wait ends with what is known."""
+        consumer = Consumer(self._bus, self._metrics, WAKE_UPS, self._hear, batch=64)
+        await consumer.start(stack, drain_s=1.0)
+        recheck = asyncio.create_task(self._recheck_loop(), name="waiter recheck")
+
+        async def stop() -> None:
+            recheck.cancel()
+            await asyncio.gather(recheck, return_exceptions=True)
+            self.release()
+
+        stack.push_async_callback(stop)
+
+    def release(self) -> None:
+        """End every wait now, each with what it knew: the process is about to stop."""
+        for waits in self._waits.values():
+            for wait in waits:
+                _finish(wait, None)
+
+    async def wait(self, key: QueryKey, wanted: Wanted, timeout_s: float) -> QueryDocument | None:
+        """Return the document as soon as `wanted`, else as it is after `timeout_s`; None when there is none.
+
+        Raises:
+            Unavailable: too many wait already, or the store is away.
+        """
+        if self._count >= self._max_waiters:
+            raise Unavailable(f"{self._count} requests wait already; poll instead, or try again")
+        wait = _Wait(key, wanted)
+        self._waits.setdefault(key, set()).add(wait)  # before the first read: no wake-up falls between
+        self._count += 1
+        self._metrics.waiters.set(self._count)
+        try:
+            document = (await self._store.queries.load([key])).get(key)
+            if timeout_s <= 0 or (document is not None and (document.erased_at or wanted(summary_of(document)))):
+                return document
+            try:
+                async with asyncio.timeout(timeout_s):
+                    found = await wait.future
+            except TimeoutError:
+                found = None
+            return found or (await self._store.queries.load([key])).get(key)
+        finally:
+            self._forget(wait)
+
+    def _forget(self, wait: _Wait) -> None:
+        waits = self._waits[wait.key]
+        waits.discard(wait)
+        if not waits:
+            del self._waits[wait.key]
+        self._count -= 1
+        self._metrics.waiters.set(self._count)
+
+    async def _hear(self, batch: Sequence[Work]) -> Sequence[Outcome]:
+        for work in batch:
+            if isinstance(work.event.payload, ResultsStored):
+                for result in work.event.payload.results:
+                    self._wake(QueryKey(work.event.tenant, result.query_id), result, None)
+        return [Done()] * len(batch)
+
+    def _wake(self, key: QueryKey, result: StoredResult, document: QueryDocument | None) -> None:
+        for wait in self._waits.get(key, ()):
+            if wait.wanted(result):
+                _finish(wait, document)
+
+    async def _recheck_loop(self) -> None:
+        while True:
+            await asyncio.sleep(_RECHECK_S)
+            keys = list(self._waits)
+            for start in range(0, len(keys), _LOAD_AT_ONCE):
+                try:
+                    documents = await self._store.queries.load(keys[start : start + _LOAD_AT_ONCE])
+                except Unavailable as error:
+                    log.warning("waiter.recheck_failed", error=str(error))
+                    break
+                for key, document in documents.items():
+                    self._wake(key, summary_of(document), document)
+
+
+def _finish(wait: _Wait, document: QueryDocument | None) -> None:
+    if not wait.future.done():
+        wait.future.set_result(document)
