@@ -179,7 +179,7 @@ _ALL = (
         model=control.DetectorChanged,
         exchange="facts",
         producers=("gateway",),
-        queues=(CHANGES,),
+        queues=(CHANGES, FACTS),
     ),
     Topic(
         type="model.submitted",

@@ -12,6 +12,8 @@ from contracts.http.base import Json, Request, Resource
 DetectorName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^&#+%/\x00-\x1f\x7f]+$")]
 Question = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 Labels = Annotated[tuple[Label, ...], Field(min_length=2, max_length=1000)]
+ModelReference = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+"""A model's name or ID."""
 
 
 class Detector(Resource):
@@ -42,7 +44,7 @@ class DetectorCreate(Request):
     labels: Labels | None = None
     confidence_threshold: Probability = 0.9
     patience_s: Seconds = 30.0
-    model: str | None = None
+    model: ModelReference | None = None
     lane: Name = "default"
     metadata: Json = None
 
@@ -54,7 +56,7 @@ class DetectorUpdate(Request):
     query: Question | None = None
     confidence_threshold: Probability | None = None
     patience_s: Seconds | None = None
-    model: str | None = None
+    model: ModelReference | None = None
     lane: Name | None = None
     metadata: Json = None
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from contracts.base import Code, Label, Probability
+from contracts.base import Code, Label, Probability, Text
 from contracts.http.base import Json, Request, Resource
 from contracts.v1.image_query import Score, Timings
 from contracts.v1.results import State
@@ -106,4 +106,4 @@ class LabelRequest(Request):
 
     label: Label
     confidence: Probability = 1.0
-    labelled_by: str = ""
+    labelled_by: Text = ""

@@ -5,6 +5,7 @@ one commit, so that many submitters pay for one fsync. The file belongs to one p
 """
 
 import asyncio
+import contextlib
 import fcntl
 import queue
 import sqlite3
@@ -22,6 +23,15 @@ _GROUP = 256
 """Most writes in one commit: bounds how long the first of them waits for the last."""
 _READERS = 2
 _BUSY_S = 5.0
+_STATEMENT_FAULTS = {
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_TOOBIG,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_MISMATCH,
+    sqlite3.SQLITE_MISUSE,
+    sqlite3.SQLITE_RANGE,
+}
+"""Result codes that blame the statement; all others blame the file, the disk or another process."""
 
 
 class _Write:
@@ -61,6 +71,7 @@ class Database:
         self._schema = schema
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
+        self._closing = threading.Lock()
         self._readers: ThreadPoolExecutor | None = None
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
@@ -77,18 +88,18 @@ class Database:
             self._lock_file = self._path.with_name(self._path.name + ".lock").open("w")
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._release_lock()
+            self._close_file()
             raise ConfigError(
                 f"{self._path} is in use by another Sightline process; stop it or choose another --data"
             ) from None
         except OSError as error:
-            self._release_lock()
+            self._close_file()
             raise ConfigError(f"cannot write {self._path}: {error.strerror}") from error
         try:
             connection = self._connect()
             connection.executescript(self._schema)
         except sqlite3.Error as error:
-            self._release_lock()
+            self._close_file()
             raise ConfigError(f"{self._path} is not a database that this version can use: {error}") from error
         self._writer = threading.Thread(target=self._write_loop, args=(connection,), name=f"write {self._path.name}")
         self._writer.start()
@@ -96,17 +107,16 @@ class Database:
 
     def close(self) -> None:
         """Finish the writes that wait, then close. Idempotent; blocks for the last commit."""
-        if self._writer is not None:
-            self._writes.put(None)
-            self._writer.join()
-            self._writer = None
-        if self._readers is not None:
-            self._readers.shutdown()
-            self._readers = None
-        for connection in self._connections:
-            connection.close()
-        self._connections.clear()
-        self._release_lock()
+        with self._closing:  # after this no write can queue up behind the end
+            writer, self._writer = self._writer, None
+            readers, self._readers = self._readers, None
+            if writer is not None:
+                self._writes.put(None)
+        if writer is not None:
+            writer.join()
+        if readers is not None:
+            readers.shutdown()
+        self._close_file()
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in the writer thread and return its result once it is committed.
@@ -114,41 +124,49 @@ class Database:
         When `work` raises, only its own changes are undone. Cancelling the caller does not undo the write.
 
         Raises:
-            Unavailable: the file cannot be written, e.g. the disk is full.
+            Unavailable: the file cannot be written, e.g. the disk is full; nothing that shared the commit is.
         """
-        if self._writer is None:
-            raise Unavailable(f"{self._path.name} is closed")
         item = _Write(work, asyncio.get_running_loop())
-        self._writes.put(item)
+        with self._closing:
+            if self._writer is None:
+                raise Unavailable(f"{self._path.name} is closed")
+            self._writes.put(item)
         result: T = await item.future
         return result
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` on a connection that sees every committed write.
+        """Run `work` on a connection that sees every committed write and cannot write itself.
 
         Raises:
             Unavailable: the file cannot be read.
         """
-        if self._readers is None:
-            raise Unavailable(f"{self._path.name} is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+        with self._closing:
+            if self._readers is None:
+                raise Unavailable(f"{self._path.name} is closed")
+            reading = asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+        return await reading
 
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         try:
             if connection is None:
-                connection = self._local.connection = self._connect()
+                connection = self._connect()
+                connection.execute("PRAGMA query_only=ON")
+                self._local.connection = connection
             return work(connection)
-        except sqlite3.OperationalError as error:
-            raise Unavailable(f"{self._path.name}: {error}") from error
+        except sqlite3.Error as error:
+            translated = self._translate(error)
+            if translated is error:
+                raise
+            raise translated from error
 
     def _connect(self) -> sqlite3.Connection:
         # check_same_thread: opened by open(), used by the writer; each connection has one user at a time.
         connection = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+        self._connections.append(connection)
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
-        self._connections.append(connection)
         return connection
 
     def _write_loop(self, connection: sqlite3.Connection) -> None:
@@ -174,25 +192,39 @@ class Database:
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                with contextlib.suppress(sqlite3.Error):  # the next BEGIN says so again
+                    connection.execute("ROLLBACK")
             for item in group:
-                item.error = item.error or Unavailable(f"{self._path.name}: {error}")
+                item.error = item.error or self._unavailable(error)
         for item in group:
             item.settle()
 
-    @staticmethod
-    def _run(connection: sqlite3.Connection, item: _Write) -> None:
+    def _run(self, connection: sqlite3.Connection, item: _Write) -> None:
         connection.execute("SAVEPOINT item")
         try:
             item.result = item.work(connection)
-        except sqlite3.OperationalError:
-            raise  # the file itself: the whole group fails
-        except Exception as error:  # noqa: BLE001 - the caller's error goes back to the caller
-            item.error = error
+        except Exception as error:  # the caller's error goes back to the caller
+            item.error = self._translate(error)
+            if not connection.in_transaction:  # SQLite gave up all of it, e.g. when the disk failed
+                raise sqlite3.OperationalError(f"the commit was given up: {error}") from error
             connection.execute("ROLLBACK TO item")
         connection.execute("RELEASE item")
 
-    def _release_lock(self) -> None:
+    def _translate(self, error: Exception) -> Exception:
+        code = getattr(error, "sqlite_errorcode", None)  # absent when Python's own module complains
+        if code is None or code & 0xFF in _STATEMENT_FAULTS:
+            return error
+        return self._unavailable(error)
+
+    def _unavailable(self, error: Exception) -> Unavailable:
+        unavailable = Unavailable(f"{self._path.name}: {error}")
+        unavailable.__cause__ = error
+        return unavailable
+
+    def _close_file(self) -> None:
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
         if self._lock_file is not None:
             self._lock_file.close()
             self._lock_file = None

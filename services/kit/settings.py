@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     # Access
     anonymous_tenant: str | None = Field(
         None,
-        description="Tenant of calls without a token; empty refuses them. Unset: `default` on loopback, refused elsewhere.",
+        description="Tenant of calls without a token; empty refuses them. Unset: `default` on loopback, else refused.",
     )
     token_pepper: SecretStr | None = Field(
         None, description="Key of the token hashes; unset means one generated in `data`."

@@ -5,7 +5,7 @@ that a lost wake-up costs a second and a thousand waiters cost one read.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Literal
 
@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 WaitFor = Literal["answer", "confident"]
 Wanted = Callable[[StoredResult], bool]
+Absent = Callable[[], Awaitable[float]]
+"""Asked when there is no document yet: for how many seconds to wait until it appears."""
 
 _RECHECK_S = 1.0
 _LOAD_AT_ONCE = 500
@@ -56,11 +58,12 @@ def _ended(result: StoredResult) -> bool:
 
 
 class _Wait:
-    __slots__ = ("future", "key", "wanted")
+    __slots__ = ("future", "key", "seen", "wanted")
 
     def __init__(self, key: QueryKey, wanted: Wanted) -> None:
         self.key = key
         self.wanted = wanted
+        self.seen = asyncio.Event()  # that there is a document is known
         self.future: asyncio.Future[QueryDocument | None] = asyncio.get_running_loop().create_future()
 
 
@@ -94,27 +97,35 @@ class Waiter:
             for wait in waits:
                 _finish(wait, None)
 
-    async def wait(self, key: QueryKey, wanted: Wanted, timeout_s: float) -> QueryDocument | None:
+    async def wait(
+        self, key: QueryKey, wanted: Wanted, timeout_s: float, *, absent: Absent | None = None
+    ) -> QueryDocument | None:
         """Return the document as soon as `wanted`, else as it is after `timeout_s`; None when there is none.
+
+        Reads the store once, and once more after waiting. Without a document it waits `timeout_s` for one to appear,
+        or as long as `absent` says, which may be shorter or longer.
 
         Raises:
             Unavailable: too many wait already, or the store is away.
         """
         if self._count >= self._max_waiters:
             raise Unavailable(f"{self._count} requests wait already; poll instead, or try again")
+        deadline = asyncio.get_running_loop().time() + timeout_s
         wait = _Wait(key, wanted)
         self._waits.setdefault(key, set()).add(wait)  # before the first read: no wake-up falls between
         self._count += 1
         self._metrics.waiters.set(self._count)
         try:
             document = (await self._store.queries.load([key])).get(key)
-            if timeout_s <= 0 or (document is not None and (document.erased_at or wanted(summary_of(document)))):
+            appear_s = timeout_s
+            if document is not None:
+                wait.seen.set()
+            elif absent is not None:
+                appear_s = await absent()
+            enough = document is not None and (document.erased_at is not None or wanted(summary_of(document)))
+            if enough or (appear_s if document is None else timeout_s) <= 0:
                 return document
-            try:
-                async with asyncio.timeout(timeout_s):
-                    found = await wait.future
-            except TimeoutError:
-                found = None
+            found = await _result_of(wait, appear_s, deadline)
             return found or (await self._store.queries.load([key])).get(key)
         finally:
             self._forget(wait)
@@ -135,8 +146,10 @@ class Waiter:
         return [Done()] * len(batch)
 
     def _wake(self, key: QueryKey, result: StoredResult, document: QueryDocument | None) -> None:
+        erased = document is not None and document.erased_at is not None
         for wait in self._waits.get(key, ()):
-            if wait.wanted(result):
+            wait.seen.set()
+            if erased or wait.wanted(result):
                 _finish(wait, document)
 
     async def _recheck_loop(self) -> None:
@@ -153,6 +166,18 @@ class Waiter:
                     self._wake(key, summary_of(document), document)
 
 
+async def _result_of(wait: _Wait, appear_s: float, deadline: float) -> QueryDocument | None:
+    """Wait until the document appears, then until it is as wanted; None when the reader must look for itself."""
+    try:
+        async with asyncio.timeout(appear_s):
+            await wait.seen.wait()
+        async with asyncio.timeout_at(deadline):
+            return await wait.future
+    except TimeoutError:
+        return None
+
+
 def _finish(wait: _Wait, document: QueryDocument | None) -> None:
+    wait.seen.set()
     if not wait.future.done():
         wait.future.set_result(document)

@@ -112,9 +112,10 @@ def _payload(model: type[Payload], message: Message) -> Payload:
     if message.content_type != MSGPACK:
         raise Undecodable("bad_content_type", f"content type must be {JSON} or {MSGPACK}")
     try:
-        return model.model_validate(ormsgpack.unpackb(message.body))
+        body = ormsgpack.unpackb(message.body)
     except ormsgpack.MsgpackDecodeError as error:
         raise Undecodable("bad_payload", f"not MessagePack: {error}") from None
+    return model.model_validate(body)
 
 
 def _text(headers: Headers, name: str) -> str:

@@ -7,7 +7,10 @@ from typing import Protocol, Self
 
 from contracts.topics import Exchange, Queue
 
-# Headers of a dead letter, beside those the message had.
+MAX_BODY_BYTES = 16 * 1024 * 1024 - 64 * 1024
+"""Largest body that every bus takes: RabbitMQ 4 takes messages of 16 MiB, and headers count."""
+
+# Headers of a dead letter, beside those the message had. The queue is `Queue.name`; the lane is in the routing key.
 DEAD_QUEUE = "sightline-dead-queue"
 DEAD_REASON = "sightline-dead-reason"
 DEAD_DETAIL = "sightline-dead-detail"
@@ -30,8 +33,8 @@ class Message:
 class Delivery:
     """A message handed to a consumer, who must settle it exactly once: ack, retry, reject or park.
 
-    `attempt` is 1 for the first delivery and grows with every retry and every redelivery after a crash.
-    `tag` belongs to the adapter.
+    `attempt` is 1 for the first delivery and grows with every retry and every redelivery after a crash. It begins
+    at 1 again in the dead queue and after `unpark`. `tag` belongs to the adapter.
     """
 
     message: Message
@@ -49,21 +52,23 @@ class Depth:
 
 
 class Subscription(Protocol):
-    """One consumer of one queue. Its methods may be called from several tasks."""
+    """One consumer of one queue. Its methods may be called from several tasks.
+
+    Settling raises Unavailable when the bus is away or full: the delivery is then not settled and comes again. A
+    delivery that is settled already, of another subscription, or of a closed one is passed over.
+    """
 
     async def receive(self, limit: int) -> Sequence[Delivery]:
         """Wait until there is a message, then return what is waiting, oldest first, at most `limit`.
 
         Never returns more than the prefetch in unsettled deliveries. Returns an empty sequence once the
-        subscription is closed. Safe to cancel: a message not returned is not lost.
+        subscription is closed. While the bus is away it waits and does not raise. Safe to cancel: a message not
+        returned is not lost.
         """
         ...
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """Settle as done; returns when the bus has forgotten them durably.
-
-        A delivery whose connection is gone is passed over: it will come again.
-        """
+        """Settle as done; returns when the bus has forgotten them durably."""
         ...
 
     async def retry(self, delivery: Delivery, delay_s: float) -> None:
@@ -78,11 +83,17 @@ class Subscription(Protocol):
         ...
 
     async def park(self, delivery: Delivery, reason: str) -> None:
-        """Settle by laying the message aside, durably, until `Bus.unpark` brings it back."""
+        """Settle by laying the message aside, durably, until `Bus.unpark` brings it back.
+
+        From a broadcast queue, which keeps nothing, it is dropped.
+        """
         ...
 
     async def close(self) -> None:
-        """Stop deliveries, wake every `receive`, release what is unsettled for redelivery. Idempotent."""
+        """Stop deliveries, wake every `receive`, release what is unsettled for redelivery. Idempotent.
+
+        A settlement that has begun is finished.
+        """
         ...
 
 
@@ -117,15 +128,22 @@ class Bus(Protocol):
         ...
 
     async def subscribe(self, queue: Queue, *, lane: str = "default", prefetch: int = 16) -> Subscription:
-        """Start consuming. A broadcast queue gives each subscription a copy of what is published from now on."""
+        """Start consuming; a lane's queue comes into being with the first message or subscription.
+
+        A broadcast queue gives each subscription a copy of what is published from now on; of a consumer that falls
+        far behind, the oldest copies are dropped.
+
+        Raises:
+            Unavailable: the bus is away or closed.
+        """
         ...
 
     async def unpark(self, queue: Queue, known: Callable[[Message], bool], *, lane: str = "default") -> int:
-        """Move parked messages that are `known` now back into their queue; return how many."""
+        """Move parked messages that are `known` now back into their queue; return how many. Raises Unavailable."""
         ...
 
     async def depth(self, queue: Queue, *, lane: str = "default") -> Depth:
-        """Count a durable queue."""
+        """Count a durable queue; zeros for a lane that nobody has used. Raises Unavailable."""
         ...
 
     async def check(self) -> None:

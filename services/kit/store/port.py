@@ -95,8 +95,8 @@ class Queries(Protocol):
         """Return open queries of the detector that are held, oldest first."""
         ...
 
-    async def uses_image(self, tenant: str, sha256: str) -> bool:
-        """Say whether a document that is not erased refers to the image."""
+    async def uses_image(self, tenant: str, sha256: str, *, besides: str = "") -> bool:
+        """Say whether a document that is not erased, other than the query `besides`, refers to the image."""
         ...
 
     async def purge(self, now: datetime) -> int:
@@ -133,7 +133,7 @@ class Blobs(Protocol):
         """Store; if it is there already only its `expires_at` moves, to the later one (None is the latest).
 
         Raises:
-            Refused: `too_large`, above what this adapter can hold.
+            Refused: `body_too_large`, above what this adapter can hold.
         """
         ...
 

@@ -30,7 +30,7 @@ class SqliteStore:
     wait together share one commit.
     """
 
-    def __init__(self, path: Path, *, clock: Clock | None = None) -> None:
+    def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self._path = path
         self._clock = clock or SystemClock()
         self._database = Database(path, SCHEMA)

@@ -40,7 +40,7 @@ class SqliteBlobs:
     async def put(self, blob: Blob) -> None:
         """See `port.Blobs.put`."""
         if len(blob.data) > MAX_BLOB_BYTES:
-            raise Refused("too_large", f"the embedded store takes up to {MAX_BLOB_BYTES} bytes in one piece")
+            raise Refused("body_too_large", f"the embedded store takes up to {MAX_BLOB_BYTES} bytes in one piece")
         row = {
             "collection": self._collection,
             "tenant": blob.tenant,

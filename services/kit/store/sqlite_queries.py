@@ -134,12 +134,12 @@ class SqliteQueries:
         """See `port.Queries.held`."""
         return await self._select(_HELD, {"tenant": tenant, "detector_id": detector_id, "limit": limit})
 
-    async def uses_image(self, tenant: str, sha256: str) -> bool:
+    async def uses_image(self, tenant: str, sha256: str, *, besides: str = "") -> bool:
         """See `port.Queries.uses_image`."""
-        statement = "SELECT 1 FROM queries WHERE tenant = ? AND image_sha256 = ? AND erased = 0 LIMIT 1"
+        statement = "SELECT 1 FROM queries WHERE tenant = ? AND image_sha256 = ? AND erased = 0 AND id <> ? LIMIT 1"
 
         def work(connection: sqlite3.Connection) -> bool:
-            return connection.execute(statement, (tenant, sha256)).fetchone() is not None
+            return connection.execute(statement, (tenant, sha256, besides)).fetchone() is not None
 
         return await self._database.read(work)
 

@@ -17,14 +17,17 @@ FORMAT = 1
 """Grows when a version could not use the tables of the one before it."""
 
 _APPLICATION_ID = 0x5316471E
+_LOG_BYTES = 64 * 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-# The indexes of lists carry state, label and `answered` at their end, so that a filter that few match is decided in
+# A large blob leaves a write-ahead log of its size behind, which is cut back to `journal_size_limit` bytes.
+# The indexes of lists carry the columns of the filters at their end, so that a filter that few match is decided in
 # the index without fetching every document on the way. The partial ones stay as small as the work that waits.
 SCHEMA = f"""
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {FORMAT};
+PRAGMA journal_size_limit = {_LOG_BYTES};
 
 CREATE TABLE IF NOT EXISTS queries (
   tenant TEXT NOT NULL,
@@ -50,11 +53,11 @@ CREATE TABLE IF NOT EXISTS queries (
   PRIMARY KEY (tenant, id)
 );
 CREATE INDEX IF NOT EXISTS queries_by_time
-  ON queries (tenant, created_at, id, state, label, answered) WHERE erased = 0;
+  ON queries (tenant, created_at, id, state, label, open, answered) WHERE erased = 0;
 CREATE INDEX IF NOT EXISTS queries_by_detector
-  ON queries (tenant, detector_id, created_at, id, state, label, answered) WHERE erased = 0;
+  ON queries (tenant, detector_id, created_at, id, state, label, open, answered) WHERE erased = 0;
 CREATE INDEX IF NOT EXISTS queries_by_image
-  ON queries (tenant, image_sha256) WHERE erased = 0 AND image_sha256 IS NOT NULL;
+  ON queries (tenant, image_sha256, id) WHERE erased = 0 AND image_sha256 IS NOT NULL;
 CREATE INDEX IF NOT EXISTS queries_by_retention ON queries (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS queries_waiting
   ON queries (created_at, id) WHERE open = 1 AND answered = 0 AND requested = 1 AND erased = 0 AND held IS NULL;

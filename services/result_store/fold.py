@@ -1,0 +1,185 @@
+"""The fold: one pure function from a document and a fact to the next document.
+
+Facts may come twice, late, or before the submission's record. `state` ends once, by the first end that is folded;
+apart from which of several competing ends came first, order and duplicates change nothing.
+"""
+
+from datetime import datetime, timedelta
+
+from contracts.ids import id_time
+from contracts.v1.image_query import ImageAnswer, ImageQuerySubmitted
+from contracts.v1.label import LabelAdded
+from contracts.v1.query import QueryCancelled, QueryErased, QueryExpired, QueryFailed, QueryHeld
+from contracts.v1.results import State
+from services.kit.store.documents import AnswerRecord, Failure, QueryDocument, Transition
+from services.result_store.facts import Fact, Happening, Released, Republished
+
+
+def fold(document: QueryDocument | None, fact: Fact, *, retention: timedelta) -> QueryDocument | None:
+    """Return the document after `fact`; the very same object (or None) when the fact changes nothing.
+
+    A new document begins at revision 1, and each fact that changes something adds one.
+    """
+    if document is not None and document.erased_at is not None:
+        return document
+    current = document or _blank(fact, retention)
+    changed = _apply(current, fact.what, fact, retention)
+    if changed is None:
+        return document
+    lineage = {*current.lineage, fact.contract} - {""}
+    return changed.model_copy(
+        update={
+            "revision": current.revision + 1,
+            "updated_at": max(current.updated_at, fact.at),
+            "lineage": tuple(sorted(lineage)),
+        }
+    )
+
+
+def _apply(  # noqa: C901, PLR0911 - one flat branch per kind of fact
+    current: QueryDocument, what: Happening, fact: Fact, retention: timedelta
+) -> QueryDocument | None:
+    match what:
+        case ImageQuerySubmitted():
+            return _submitted(current, what, fact, retention)
+        case ImageAnswer():
+            return _answered(current, what, fact)
+        case LabelAdded():
+            return _labelled(current, what)
+        case QueryFailed():
+            failure = Failure(reason=what.reason, detail=what.detail)
+            attempts = max(current.attempts, what.attempts)
+            return _end(current, "failed", what.failed_at, fact, error=failure, attempts=attempts)
+        case QueryCancelled():
+            return _end(current, "cancelled", what.cancelled_at, fact)
+        case QueryExpired():
+            return _end(current, "expired", what.expired_at, fact)
+        case QueryHeld():
+            open_and_new = not current.ended and current.held != what.reason
+            return current.model_copy(update={"held": what.reason}) if open_and_new else None
+        case Released():
+            return current.model_copy(update={"held": None}) if current.held is not None else None
+        case Republished():
+            return None if current.ended else current.model_copy(update={"sweeps": current.sweeps + 1})
+        case QueryErased():
+            return _erased(current, what, fact, retention)
+
+
+def _blank(fact: Fact, retention: timedelta) -> QueryDocument:
+    """Return what is known of a query of which this fact is the first word; revision 0 is never stored."""
+    created_at = id_time(fact.key.id) or fact.at
+    return QueryDocument(
+        id=fact.key.id,
+        tenant=fact.key.tenant,
+        lane=fact.lane,
+        revision=0,
+        created_at=created_at,
+        updated_at=fact.at,
+        expires_at=created_at + retention,
+    )
+
+
+def _submitted(
+    current: QueryDocument, what: ImageQuerySubmitted, fact: Fact, retention: timedelta
+) -> QueryDocument | None:
+    if current.request is not None:
+        return None  # a repeat, or another question under a taken ID: the first stands
+    request = what.model_copy(update={"image": what.image.model_copy(update={"data": None})})
+    kept = current.expires_at is None  # a label came first
+    update: dict[str, object] = {
+        "request": request,
+        "lane": fact.lane,
+        "created_at": what.submitted_at,
+        "expires_at": None if kept else what.retain_until or what.submitted_at + retention,
+    }
+    if not current.history:
+        update["history"] = (_transition(current, "submitted", what.submitted_at, fact),)
+    return current.model_copy(update=update)
+
+
+def _answered(current: QueryDocument, what: ImageAnswer, fact: Fact) -> QueryDocument | None:
+    if what.expires_at is not None and what.answered_at > what.expires_at:
+        return None
+    if any(answer.source == "model" and answer.id == what.answer_id for answer in current.answers):
+        return None
+    answer = AnswerRecord(
+        id=what.answer_id,
+        source="model",
+        label=what.label,
+        confidence=what.confidence,
+        scores=what.scores,
+        model_name=what.model_name,
+        model_digest=what.model_digest,
+        at=what.answered_at,
+        replay=what.replay,
+        attempt=what.attempt,
+        timings=what.timings,
+        image_width=what.image_width,
+        image_height=what.image_height,
+    )
+    answered = _with_answer(current, answer)
+    return _end(answered, "answered", what.answered_at, fact, attempts=max(current.attempts, what.attempt)) or answered
+
+
+def _labelled(current: QueryDocument, what: LabelAdded) -> QueryDocument | None:
+    if any(answer.source == "person" and answer.id == what.label_id for answer in current.answers):
+        return None
+    answer = AnswerRecord(
+        id=what.label_id,
+        source="person",
+        label=what.label,
+        confidence=what.confidence,
+        by=what.labelled_by,
+        at=what.labelled_at,
+    )
+    return _with_answer(current, answer).model_copy(update={"expires_at": None})  # labelled queries are kept
+
+
+def _with_answer(current: QueryDocument, answer: AnswerRecord) -> QueryDocument:
+    answers = sorted((*current.answers, answer), key=lambda item: (item.at, item.source, item.id))
+    return current.model_copy(update={"answers": tuple(answers), "answer": _that_counts(current.answer, answer)})
+
+
+def _that_counts(standing: AnswerRecord | None, new: AnswerRecord) -> AnswerRecord:
+    """Choose: a person before a model; of persons the later; of models the first, unless an explicit replay.
+
+    Never by confidence: a model that is sure of itself is not therefore right.
+    """
+    if standing is None:
+        return new
+    if new.source == "person":
+        later = standing.source == "person" and (standing.at, standing.id) > (new.at, new.id)
+        return standing if later else new
+    if standing.source == "person":
+        return standing
+    return new if new.replay > standing.replay else standing
+
+
+def _end(current: QueryDocument, state: State, at: datetime, fact: Fact, **update: object) -> QueryDocument | None:
+    if current.ended:
+        return None
+    history = (*current.history, _transition(current, state, at, fact))
+    return current.model_copy(update={"state": state, "history": history, "held": None, **update})
+
+
+def _transition(current: QueryDocument, state: State, at: datetime, fact: Fact) -> Transition:
+    return Transition(state=state, at=at, fact_id=fact.id, revision=current.revision + 1)
+
+
+def _erased(current: QueryDocument, what: QueryErased, fact: Fact, retention: timedelta) -> QueryDocument:
+    """Keep only that there was something, so that a late fact does not bring it back."""
+    ended = _end(current, "cancelled", what.erased_at, fact) or current
+    return QueryDocument(
+        id=current.id,
+        tenant=current.tenant,
+        kind=current.kind,
+        lane=current.lane,
+        state=ended.state,
+        revision=current.revision,
+        lineage=current.lineage,
+        history=ended.history,
+        created_at=current.created_at,
+        updated_at=current.updated_at,
+        expires_at=what.erased_at + retention,
+        erased_at=what.erased_at,
+    )

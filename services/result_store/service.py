@@ -1,0 +1,121 @@
+"""The result store service: consumes facts and dead letters, sweeps."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import structlog
+from fastapi import APIRouter
+
+from contracts.base import Payload
+from contracts.events import Event
+from contracts.topics import DEAD, FACTS
+from contracts.v1.control import DetectorChanged, ModelChanged, ModelChecked
+from contracts.v1.query import QueryHeld
+from services.kit.bus.codec import event_of
+from services.kit.bus.consume import Consumer, Done, Outcome, Work
+from services.kit.errors import PlatformError, Unavailable
+from services.kit.platform import Platform
+from services.kit.store.documents import QueryDocument, QueryKey
+from services.result_store.dead import as_dead, keep_letters
+from services.result_store.facts import facts_of
+from services.result_store.models import record_verdict
+from services.result_store.publishing import SOURCE, wake_ups
+from services.result_store.sweeping import Sweeper
+from services.result_store.writing import Writer
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 64
+
+
+class ResultStore:
+    """Folds every fact into the store."""
+
+    name = "result_store"
+    routers: tuple[APIRouter, ...] = ()
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        retention = timedelta(days=platform.settings.retention_days)
+        self._writer = Writer(platform.store, platform.metrics, retention=retention)
+        self.sweeper = Sweeper(platform, self._writer)
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Begin to consume and to sweep."""
+        platform = self._platform
+        facts = Consumer(platform.bus, platform.metrics, FACTS, self._on_facts, batch=_BATCH)
+        dead = Consumer(platform.bus, platform.metrics, DEAD, self._on_dead, batch=_BATCH, decoder=as_dead)
+        for name, consumer in (("facts", facts), ("dead letters", dead)):
+            await consumer.start(stack, drain_s=platform.settings.drain_s)
+            platform.health.add(f"result_store {name}", consumer.check)
+        sweeping = asyncio.create_task(self._sweep_loop(), name="sweeper")
+
+        async def stop() -> None:
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
+
+        stack.push_async_callback(stop)
+
+    async def _on_facts(self, batch: Sequence[Work]) -> Sequence[Outcome]:
+        facts = [fact for work in batch for fact in facts_of(work.event)]
+        events = self._tell(await self._writer.write(facts))
+        for work in batch:
+            events += await self._on_control(work.event)
+        return [Done(events), *[Done()] * (len(batch) - 1)]
+
+    async def _on_control(self, event: Event[Payload]) -> list[Event[Payload]]:
+        """Act on what a fact means beyond its query's document."""
+        platform, payload = self._platform, event.payload
+        if isinstance(payload, ModelChecked):
+            record = await record_verdict(platform.store, event.tenant, payload)
+            if record is None:
+                return []
+            changed = ModelChanged(model_id=record.id, revision=record.revision)
+            return [event_of(changed, source=SOURCE, tenant=event.tenant, at=platform.clock.now())]
+        if isinstance(payload, DetectorChanged):
+            await self._release(event.tenant, payload.detector_id)
+        elif isinstance(payload, QueryHeld):
+            # The binding may have come between the worker's look at the detector and this fact.
+            document = (await platform.store.queries.load([QueryKey(event.tenant, payload.query_id)])).values()
+            for held in document:
+                if held.request is not None and held.held is not None:
+                    await self._release(event.tenant, held.request.detector_id)
+        return []
+
+    async def _release(self, tenant: str, detector_id: str) -> None:
+        detector = await self._platform.store.detectors.get(tenant, detector_id)
+        if detector is None or detector.model_id is None or detector.removed_at is not None:
+            return
+        model = await self._platform.store.models.get(tenant, detector.model_id)
+        if model is not None and model.status == "ready" and model.removed_at is None:
+            await self.sweeper.release(tenant, detector_id)
+
+    async def _on_dead(self, batch: Sequence[Work]) -> Sequence[Outcome]:
+        platform = self._platform
+        facts = await keep_letters([work.message for work in batch], platform.store, platform.clock)
+        events = self._tell(await self._writer.write(facts))
+        return [Done(events), *[Done()] * (len(batch) - 1)]
+
+    def _tell(self, documents: Sequence[QueryDocument]) -> list[Event[Payload]]:
+        for document in documents:
+            if document.state == "answered" and len(document.answers) == 1 and document.answer is not None:
+                seconds = (self._platform.clock.now() - document.created_at).total_seconds()
+                self._platform.metrics.answer_seconds.observe(max(0.0, seconds))
+        return wake_ups(documents, self._platform.clock.now())
+
+    async def _sweep_loop(self) -> None:
+        while True:
+            await asyncio.sleep(self._platform.settings.sweep_interval_s)
+            try:
+                await self.sweeper.sweep()
+            except Unavailable as error:
+                log.warning("sweeper.waits", error=str(error))
+            except PlatformError:
+                log.exception("sweeper.failed")
+
+
+def create(platform: Platform) -> ResultStore:
+    """Return the result store service."""
+    return ResultStore(platform)

@@ -1,0 +1,85 @@
+"""The sweeper: mends queries that fell out of the flow, ends those past their time, removes what is outdated.
+
+A stored, unanswered query that later ones of its lane have overtaken is published again: that repairs a half-accepted
+fan-out, a purged queue, a lost binding. After some tries it fails as `lost`, so that nobody waits for ever.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+
+from contracts.v1.query import QueryExpired, QueryFailed
+from services.kit.platform import Platform
+from services.kit.store.documents import QueryDocument
+from services.result_store.facts import Fact, Released, Republished
+from services.result_store.publishing import publish_again, publish_stored
+from services.result_store.writing import Writer
+
+log = structlog.get_logger(__name__)
+
+_AT_ONCE = 200
+
+
+class Sweeper:
+    """One pass at a time; any number of processes may sweep, a swap decides who wins."""
+
+    def __init__(self, platform: Platform, writer: Writer) -> None:
+        self._bus = platform.bus
+        self._store = platform.store
+        self._clock = platform.clock
+        self._metrics = platform.metrics
+        self._writer = writer
+        self._after = timedelta(seconds=platform.settings.sweep_after_s)
+        self._tries = platform.settings.sweep_tries
+
+    async def sweep(self) -> None:
+        """Do one pass.
+
+        Raises:
+            Unavailable: bus or store is away; what is left is done in the next pass.
+        """
+        now = self._clock.now()
+        expired = await self._store.queries.past_expiry(now, _AT_ONCE)
+        overtaken = await self._store.queries.overtaken(now - self._after, _AT_ONCE)
+        lost = [document for document in overtaken if document.sweeps >= self._tries]
+        again = [document for document in overtaken if document.sweeps < self._tries]
+        await self._end(expired, "expired")
+        await self._end(lost, "lost")
+        await self._republish(again)
+        await self._store.queries.purge(now)
+        await self._store.claims.purge(now)
+        await self._store.images.purge(now)
+
+    async def release(self, tenant: str, detector_id: str) -> None:
+        """Publish the queries again that were held for a detector that can answer now."""
+        while held := await self._store.queries.held(tenant, detector_id, _AT_ONCE):
+            now = self._clock.now()
+            await publish_again(self._bus, held, now)
+            facts = [Fact(d.key, f"{d.id}.released", now, Released(now), d.lane) for d in held]
+            await publish_stored(self._bus, await self._writer.write(facts), now)
+            self._count("released", len(held))
+
+    async def _end(self, documents: Sequence[QueryDocument], outcome: str) -> None:
+        now = self._clock.now()
+        facts = []
+        for document in documents:
+            what: QueryExpired | QueryFailed = QueryExpired(query_id=document.id, expired_at=now)
+            if outcome == "lost":
+                detail = f"published {document.sweeps + 1} times without an answer while later queries were answered"
+                what = QueryFailed(query_id=document.id, reason="lost", detail=detail, failed_at=now)
+            facts.append(Fact(document.key, f"{document.id}.{outcome}", now, what, document.lane))
+        await publish_stored(self._bus, await self._writer.write(facts), now)
+        self._count(outcome, len(facts))
+
+    async def _republish(self, documents: Sequence[QueryDocument]) -> None:
+        now = self._clock.now()
+        await publish_again(self._bus, documents, now)
+        facts = [Fact(d.key, f"{d.id}.swept{d.sweeps}", now, Republished(now), d.lane) for d in documents]
+        await self._writer.write(facts)
+        self._count("republished", len(facts))
+
+    def _count(self, outcome: str, count: int) -> None:
+        if count:
+            self._metrics.swept.labels(outcome).inc(count)
+            log.warning("sweeper.swept", outcome=outcome, queries=count)

@@ -1,0 +1,120 @@
+"""Facts into documents, in batches: load, fold, swap; whoever loses a race loads and folds again."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from contracts.v1.image_query import ImageQuerySubmitted
+from contracts.v1.label import LabelAdded
+from contracts.v1.query import QueryErased
+from services.kit.errors import Unavailable
+from services.kit.metrics import Metrics
+from services.kit.store.documents import QueryDocument, QueryKey
+from services.kit.store.port import Store, Swap
+from services.kit.store.records import Blob
+from services.result_store.facts import Fact
+from services.result_store.fold import fold
+
+log = structlog.get_logger(__name__)
+
+_ROUNDS = 20
+"""Lost races after which the batch is left to the retry: more means that something writes without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    before: QueryDocument | None
+    after: QueryDocument
+
+
+class Writer:
+    """Writes query documents and their images."""
+
+    def __init__(self, store: Store, metrics: Metrics, *, retention: timedelta) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._retention = retention
+
+    async def write(self, facts: Sequence[Fact]) -> list[QueryDocument]:
+        """Fold `facts` in their order; return each document that changed, as it is now.
+
+        Idempotent: the same facts again change nothing. Images are stored before the document that refers to them
+        and removed before the document that forgets them.
+
+        Raises:
+            Unavailable: the store is away; any part may have been written.
+        """
+        waiting: dict[QueryKey, list[Fact]] = {}
+        for fact in facts:
+            waiting.setdefault(fact.key, []).append(fact)
+        written: list[QueryDocument] = []
+        for _ in range(_ROUNDS):
+            if not waiting:
+                return written
+            changes = await self._fold(waiting)
+            await self._write_images(changes, waiting)
+            conflicts = await self._swap(changes)
+            written += [change.after for key, change in changes.items() if key not in conflicts]
+            waiting = {key: waiting[key] for key in conflicts}
+        raise Unavailable(f"{len(waiting)} documents changed under every attempt to write them")
+
+    async def _fold(self, waiting: dict[QueryKey, list[Fact]]) -> dict[QueryKey, _Change]:
+        stored = await self._store.queries.load(list(waiting))
+        changes: dict[QueryKey, _Change] = {}
+        for key, facts in waiting.items():
+            before = after = stored.get(key)
+            for fact in facts:
+                after = fold(after, fact, retention=self._retention)
+            if after is not None and after is not before:
+                changes[key] = _Change(before, after)
+        return changes
+
+    async def _swap(self, changes: dict[QueryKey, _Change]) -> frozenset[QueryKey]:
+        if not changes:
+            return frozenset()
+        swaps = [Swap(change.after, change.before.revision if change.before else 0) for change in changes.values()]
+        conflicts = await self._store.queries.swap(swaps)
+        for key, change in changes.items():
+            ended_before = change.before is not None and change.before.ended
+            if key not in conflicts and change.after.ended and not ended_before:
+                self._metrics.ended.labels(change.after.state).inc()
+        return conflicts
+
+    async def _write_images(self, changes: dict[QueryKey, _Change], waiting: dict[QueryKey, list[Fact]]) -> None:
+        steps = []
+        for key, change in changes.items():
+            for fact in waiting[key]:
+                if isinstance(fact.what, ImageQuerySubmitted) and change.after.request is not None:
+                    steps.append(self._keep_image(change.after, fact.what))
+                elif isinstance(fact.what, LabelAdded) and change.after.request is not None:
+                    steps.append(self._store.images.keep_until(key.tenant, change.after.request.image.sha256, None))
+                elif isinstance(fact.what, QueryErased) and change.before is not None:
+                    steps.append(self._remove_image(change.before))
+        await asyncio.gather(*steps)
+
+    async def _keep_image(self, document: QueryDocument, submitted: ImageQuerySubmitted) -> None:
+        image = submitted.image
+        if image.data is None:
+            await self._store.images.keep_until(document.tenant, image.sha256, document.expires_at)
+        elif hashlib.sha256(image.data).hexdigest() != image.sha256:
+            log.warning("result_store.image_hash_mismatch", query_id=document.id)  # inference fails the query
+        else:
+            blob = Blob(
+                tenant=document.tenant,
+                sha256=image.sha256,
+                media_type=image.media_type,
+                data=image.data,
+                expires_at=document.expires_at,
+            )
+            await self._store.images.put(blob)
+
+    async def _remove_image(self, document: QueryDocument) -> None:
+        if document.request is None:
+            return
+        sha256 = document.request.image.sha256
+        if not await self._store.queries.uses_image(document.tenant, sha256, besides=document.id):
+            await self._store.images.delete(document.tenant, sha256)

@@ -1,0 +1,165 @@
+"""The waiter: two reads at most, no wake-up lost, a lost one costs a second."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from contracts.ids import new_id
+from contracts.v1.results import ResultsStored, State
+from services.kit.bus.codec import encode, event_of
+from services.kit.bus.memory import MemoryBus
+from services.kit.clock import SystemClock
+from services.kit.errors import Unavailable
+from services.kit.metrics import Metrics
+from services.kit.store.documents import AnswerRecord, QueryDocument, QueryKey
+from services.kit.store.port import Swap
+from services.kit.store.sqlite import SqliteStore
+from services.kit.waiter import Waiter, summary_of, wanted_for
+from tests.support.until import until
+
+NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+
+
+def document(query_id: str, *, state: State = "answered", confidence: float | None = 0.95) -> QueryDocument:
+    answer = AnswerRecord(id="ans", source="model", label="YES", confidence=confidence or 0, at=NOW)
+    return QueryDocument(
+        id=query_id,
+        tenant="acme",
+        state=state,
+        revision=1,
+        answer=answer if confidence is not None else None,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+
+
+class House:
+    """A bus, a store and a waiter over them."""
+
+    def __init__(self, bus: MemoryBus, store: SqliteStore) -> None:
+        self.bus = bus
+        self.store = store
+        self.metrics = Metrics()
+        self.waiter = Waiter(bus, store, self.metrics, max_waiters=300)
+
+    async def write(self, *documents: QueryDocument, expected: int = 0) -> None:
+        assert not await self.store.queries.swap([Swap(each, expected) for each in documents])
+
+    async def wake(self, documents: Sequence[QueryDocument]) -> None:
+        stored = ResultsStored(results=tuple(summary_of(each) for each in documents))
+        await self.bus.publish([encode(event_of(stored, source="test", tenant="acme", at=NOW))])
+
+    async def waiting(self, count: int) -> None:
+        """Return once so many requests wait."""
+        await until(lambda: self.metrics.registry.get_sample_value("sightline_waiters") == count)
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with (
+        MemoryBus() as bus,
+        SqliteStore(tmp_path / "store.sqlite", SystemClock()) as store,
+        AsyncExitStack() as s,
+    ):
+        made = House(bus, store)
+        await made.waiter.start(s)
+        yield made
+
+
+def key() -> QueryKey:
+    return QueryKey("acme", new_id("iq", NOW))
+
+
+async def test_what_is_there_is_returned_at_once(house: House) -> None:
+    wanted = key()
+    await house.write(document(wanted.id))
+    found = await house.waiter.wait(wanted, wanted_for("answer"), 30)
+    assert found is not None
+    assert found.state == "answered"
+
+
+async def test_a_wake_up_ends_the_wait_with_what_is_stored(house: House) -> None:
+    wanted = key()
+    waiting = asyncio.create_task(house.waiter.wait(wanted, wanted_for("answer"), 30))
+    await house.waiting(1)
+    await house.write(document(wanted.id))
+    await house.wake([document(wanted.id)])
+    async with asyncio.timeout(10):
+        found = await waiting
+    assert found == document(wanted.id)
+    await house.waiting(0)
+
+
+async def test_a_lost_wake_up_costs_a_second_not_the_wait(house: House) -> None:
+    wanted = key()
+    waiting = asyncio.create_task(house.waiter.wait(wanted, wanted_for("answer"), 30))
+    await house.waiting(1)
+    await house.write(document(wanted.id))
+    async with asyncio.timeout(10):
+        assert await waiting == document(wanted.id)
+
+
+async def test_two_hundred_wait_at_once(house: House) -> None:
+    keys = [key() for _ in range(200)]
+    waits = [asyncio.create_task(house.waiter.wait(each, wanted_for("answer"), 30)) for each in keys]
+    await house.waiting(200)
+    documents = [document(each.id) for each in keys]
+    await house.write(*documents)
+    await house.wake(documents)
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*waits) == documents
+
+
+async def test_the_time_ends_a_wait_with_what_is_known(house: House) -> None:
+    wanted = key()
+    assert await house.waiter.wait(wanted, wanted_for("answer"), 0.01) is None
+    pending = document(wanted.id, state="submitted", confidence=None)
+    await house.write(pending)
+    assert await house.waiter.wait(wanted, wanted_for("answer"), 0.01) == pending
+    assert await house.waiter.wait(wanted, wanted_for("answer"), 0) == pending
+
+
+async def test_confident_waits_on_beyond_an_unsure_answer(house: House) -> None:
+    wanted = key()
+    unsure = document(wanted.id, confidence=0.5)  # no request: nothing is confident but a person
+    await house.write(unsure)
+    waiting = asyncio.create_task(house.waiter.wait(wanted, wanted_for("confident"), 30))
+    await house.waiting(1)
+    answer = AnswerRecord(id="lbl", source="person", label="NO", confidence=1.0, at=NOW)
+    labelled = unsure.model_copy(update={"answer": answer, "revision": 2})
+    await house.write(labelled, expected=1)
+    await house.wake([labelled])
+    async with asyncio.timeout(10):
+        assert await waiting == labelled
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled", "expired"])
+async def test_an_end_without_an_answer_ends_every_wait(house: House, state: State) -> None:
+    wanted = key()
+    await house.write(document(wanted.id, state=state, confidence=None))
+    for wait_for in ("answer", "confident"):
+        found = await house.waiter.wait(wanted, wanted_for(wait_for), 30)  # type: ignore[arg-type]
+        assert found is not None
+
+
+async def test_another_tenants_result_is_nobody_elses(house: House) -> None:
+    wanted = key()
+    await house.write(document(wanted.id))
+    assert await house.waiter.wait(QueryKey("other", wanted.id), wanted_for("answer"), 0.01) is None
+
+
+async def test_too_many_waits_are_refused_and_a_cancelled_one_makes_room(house: House) -> None:
+    waits = [asyncio.create_task(house.waiter.wait(key(), wanted_for("answer"), 30)) for _ in range(300)]
+    await house.waiting(300)
+    with pytest.raises(Unavailable, match="300 requests wait"):
+        await house.waiter.wait(key(), wanted_for("answer"), 30)
+    waits[0].cancel()
+    await house.waiting(299)
+    assert await house.waiter.wait(key(), wanted_for("answer"), 0.01) is None
+    house.waiter.release()
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*waits[1:]) == [None] * 299
