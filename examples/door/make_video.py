@@ -1,0 +1,38 @@
+"""Renders door.mp4, a view of one door that opens and shuts, and door.truth.json, its truth frame by frame."""
+
+import json
+import sys
+from pathlib import Path
+
+# Run as a script, the search path starts at this folder, not at the repository.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import cv2
+
+from examples.door import scenes
+from examples.door.camera import HEIGHT, WIDTH
+
+FOLDER = Path(__file__).resolve().parent
+# Apart from the seeds of training and of the unseen scenes.
+SEED = 2_000_000
+FPS = 15
+FRAMES = 180
+
+
+def write_video(video: Path, truth: Path) -> None:
+    """Write the video and the truth that goes with it."""
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (WIDTH, HEIGHT))
+    if not writer.isOpened():
+        raise RuntimeError("this build of OpenCV cannot write MPEG-4 video")
+    rows = []
+    for index, (frame, is_open) in enumerate(scenes.sequence(SEED, frames=FRAMES, fps=FPS)):
+        writer.write(frame)
+        rows.append({"index": index, "open": is_open})
+    writer.release()
+    content = {"video": video.name, "fps": FPS, "frames": rows}
+    truth.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    cv2.setNumThreads(1)
+    write_video(FOLDER / "door.mp4", FOLDER / "door.truth.json")
