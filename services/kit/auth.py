@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.http.tokens import SCOPES, Scope
-from services.kit.errors import ConfigError, Refused
+from services.kit.errors import ConfigError, Refused, Unavailable
 from services.kit.settings import Settings
 from services.kit.store.port import Store
 from services.kit.store.records import TokenRecord
@@ -93,10 +93,11 @@ def _read_or_make(path: Path) -> bytes:
 class Authenticator:
     """Turns request headers into a caller. Keeps what it learnt for a few seconds."""
 
-    def __init__(self, store: Store, pepper: bytes, admitted_tenant: str | None) -> None:
+    def __init__(self, store: Store, pepper: bytes, admitted_tenant: str | None, *, fresh_s: float = _FRESH_S) -> None:
         self._store = store
         self._pepper = pepper
         self._admitted_tenant = admitted_tenant
+        self._fresh_s = fresh_s
         self._known: dict[str, tuple[float, TokenRecord | None]] = {}
 
     async def caller(self, headers: Mapping[str, str]) -> Caller:
@@ -120,9 +121,14 @@ class Authenticator:
     async def _record(self, key_id: str) -> TokenRecord | None:
         now = time.monotonic()
         known = self._known.get(key_id)
-        if known is not None and now - known[0] < _FRESH_S:
+        if known is not None and now - known[0] < self._fresh_s:
             return known[1]
-        record = await self._store.tokens.find(key_id)
+        try:
+            record = await self._store.tokens.find(key_id)
+        except Unavailable:
+            if known is None:
+                raise
+            return known[1]  # the store is away: whoever was known a moment ago may go on
         if record is not None and record.removed_at is not None:
             record = None
         if len(self._known) >= _MOST:

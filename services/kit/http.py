@@ -184,7 +184,8 @@ class _BodyLimit:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > limit:
-                raise Refused("body_too_large", f"at most {limit} bytes are taken here")
+                # FastAPI turns any other error while it reads a body into a 400.
+                raise HTTPException(413, f"at most {limit} bytes are taken here")
             return message
 
         await self._app(scope, limited, send)

@@ -54,9 +54,9 @@ class State(StrEnum):
 class Rows(Protocol):
     """The rows of all queues. A queue is there as soon as a row names it.
 
-    Every change is atomic and, where the adapter is durable, on disk when the call returns. A change by tag does
-    nothing to a row that is not held under that tag any more. Every method may raise Unavailable; nothing of the
-    change was done then.
+    Changes take effect in the order of the calls; each is atomic and, where the adapter is durable, on disk when the
+    call returns. A change by tag does nothing to a row that is not held under that tag any more. Every method may
+    raise Unavailable; nothing of the change was done then.
     """
 
     async def open(self) -> None:

@@ -64,7 +64,6 @@ class Line:
         except Unavailable:
             self._abandoned.update(tags)
             raise
-        self.signal.wake()  # more may be ready now than the one who recovered them takes
 
 
 class EmbeddedSubscription:

@@ -80,6 +80,14 @@ async def test_what_was_written_is_there_after_a_reopen(path: Path) -> None:
     database.close()
 
 
+async def test_a_commit_waits_for_the_disk(database: Database) -> None:
+    def settings(connection: sqlite3.Connection) -> list[object]:
+        return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+
+    full = 2
+    assert await database.write(settings) == ["wal", full]
+
+
 async def test_a_write_returns_what_its_work_returned(database: Database) -> None:
     results = await write_together(database, *(lambda _, n=n: n * n for n in range(600)))
     assert results == [n * n for n in range(600)]
@@ -171,6 +179,7 @@ async def test_a_transaction_that_is_given_up_fails_the_whole_group_and_no_more(
     results = await write_together(database, insert(1), give_up, insert(3))
 
     assert [type(each) for each in results] == [Unavailable, sqlite3.IntegrityError, Unavailable]
+    assert "UNIQUE" in str(results[0])
     assert await database.read(numbers) == []
     await database.write(insert(4))
     assert await database.read(numbers) == [4]

@@ -142,7 +142,7 @@ async def test_an_end_without_an_answer_ends_every_wait(house: House, state: Sta
     wanted = key()
     await house.write(document(wanted.id, state=state, confidence=None))
     for wait_for in ("answer", "confident"):
-        found = await house.waiter.wait(wanted, wanted_for(wait_for), 30)  # type: ignore[arg-type]
+        found = await house.waiter.wait(wanted, wanted_for(wait_for), 30)
         assert found is not None
 
 

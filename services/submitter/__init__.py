@@ -1,0 +1,1 @@
+"""The write door: takes images over HTTP and from cameras, checks their structure, publishes one message each."""

@@ -1,0 +1,210 @@
+"""The HTTP door for image queries."""
+
+from typing import Annotated, Protocol, cast
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import Query as Parameter
+
+from contracts.http.queries import Query
+from services.kit.errors import Refused, Unavailable
+from services.kit.http import PlatformDep, Writer, get_service, problems
+from services.kit.platform import Platform
+from services.kit.prefer import WaitSeconds
+from services.kit.store.documents import QueryDocument
+from services.kit.view import to_query
+from services.kit.waiter import WaitFor, summary_of, wanted_for
+from services.submitter.examples import REQUEST, RESPONSES
+from services.submitter.submission import Accepted, Question, Submissions, check_key
+from services.submitter.upload import read_upload
+
+NAME = "submitter"
+ROUTER = APIRouter(tags=["queries"])
+
+_LONGEST_S = 1e9
+_DESCRIPTION = """
+Accepts one image for a detector and answers 202 as soon as the query is durable; look the answer up under `Location`.
+
+* **Waiting**: with `?wait=seconds` or `Prefer: wait=seconds` the answer comes with this response (200) when it is there
+  in time, else 202 as without. `wait_for=confident` waits until the answer reaches the threshold or a person gave it.
+* **Repeating**: send an `Idempotency-Key` of your own. After a timeout or a 503 it is not known whether the query was
+  accepted; the same request with the same key gives the same ID. Another image or other parameters with a key that was
+  used before are refused with `key_reused`.
+* **Images**: JPEG, PNG or WebP, checked in structure before anything is stored. Bytes that are whole but cannot be
+  decoded are found by the worker: the query then ends `failed`.
+""".strip()
+_PROBLEMS = problems(
+    "bad_request",
+    "key_invalid",
+    "not_authenticated",
+    "not_allowed",
+    "detector_not_found",
+    "detector_gone",
+    "query_erased",
+    "body_too_large",
+    "media_type",
+    "image_format",
+    "image_type_mismatch",
+    "invalid_parameter",
+    "key_reused",
+    "metadata_invalid",
+    "image_empty",
+    "image_truncated",
+    "image_corrupt",
+    "image_too_large",
+    "unavailable",
+)
+
+
+class _Door(Protocol):
+    submissions: Submissions
+
+
+def get_submissions(request: Request) -> Submissions:
+    """Return the component that accepts questions; a dependency for the doors of this service."""
+    return cast("_Door", get_service(request, NAME)).submissions
+
+
+class _Parameters:
+    """The query parameters and headers of a question."""
+
+    def __init__(
+        self,
+        *,
+        request: Request,
+        detector: Annotated[
+            str,
+            Parameter(min_length=1, max_length=200, description="The detector's ID or name.", examples=["door"]),
+        ],
+        confidence_threshold: Annotated[
+            float | None,
+            Parameter(
+                ge=0,
+                le=1,
+                allow_inf_nan=False,
+                description="An answer at or above it is confident. Default: the detector's.",
+                examples=[0.9],
+            ),
+        ] = None,
+        patience_s: Annotated[
+            float | None,
+            Parameter(
+                ge=0,
+                le=_LONGEST_S,
+                allow_inf_nan=False,
+                description="How long the client means to wait; stored and given back, it never ends the query.",
+                examples=[30],
+            ),
+        ] = None,
+        expires_in_s: Annotated[
+            float | None,
+            Parameter(
+                gt=0,
+                le=_LONGEST_S,
+                allow_inf_nan=False,
+                description="The query expires if no work on it began within this many seconds. Default: never.",
+                examples=[600],
+            ),
+        ] = None,
+        metadata: Annotated[
+            str | None,
+            Parameter(
+                description="JSON of yours, up to 4096 characters and 8 levels; it comes back with the query.",
+                examples=['{"camera": "gate-3"}'],
+            ),
+        ] = None,
+        idempotency_key: Annotated[
+            str | None,
+            Header(
+                alias="Idempotency-Key",
+                description="1 to 255 visible ASCII characters; the same request with the same key gets the same ID.",
+                examples=["8f1c2a5e-gate-3-000017"],
+            ),
+        ] = None,
+    ) -> None:
+        _check_text(request)
+        if idempotency_key is not None:
+            check_key(idempotency_key)
+        self.detector = detector
+        self.confidence_threshold = confidence_threshold
+        self.patience_s = patience_s
+        self.expires_in_s = expires_in_s
+        self.metadata = metadata
+        self.key = idempotency_key
+
+
+@ROUTER.post(
+    "/v1/image-queries",
+    status_code=202,
+    summary="Ask a detector about an image",
+    description=_DESCRIPTION,
+    responses={**RESPONSES, **_PROBLEMS},
+    openapi_extra=REQUEST,
+)
+async def submit_image_query(
+    *,
+    request: Request,
+    response: Response,
+    caller: Writer,
+    platform: PlatformDep,
+    submissions: Annotated[Submissions, Depends(get_submissions)],
+    parameters: Annotated[_Parameters, Depends()],
+    wait_s: WaitSeconds,
+    wait_for: Annotated[WaitFor, Parameter(description="What a wait is for.")] = "answer",
+) -> Query:
+    upload = await read_upload(request)
+    question = Question(
+        tenant=caller.tenant,
+        detector=parameters.detector,
+        image=upload.data,
+        declared_type=upload.declared_type,
+        confidence_threshold=parameters.confidence_threshold,
+        patience_s=parameters.patience_s,
+        expires_in_s=parameters.expires_in_s,
+        metadata_json=parameters.metadata,
+        key=parameters.key,
+    )
+    accepted = await submissions.submit(question)
+    response.headers["Location"] = _location(platform, accepted)
+    document = await _wait(platform, accepted, wait_for, wait_s) if wait_s > 0 else None
+    if document is None:
+        return to_query(accepted.document or _pending(accepted))
+    if wanted_for(wait_for)(summary_of(document)):
+        response.status_code = 200
+        if "wait" not in request.query_params:
+            response.headers["Preference-Applied"] = f"wait={wait_s:g}"
+    return to_query(document)
+
+
+async def _wait(platform: Platform, accepted: Accepted, wait_for: WaitFor, wait_s: float) -> QueryDocument | None:
+    """Return the document that there is after waiting. The query is accepted: nothing here may turn that into a 503."""
+    try:
+        document = await platform.waiter.wait(accepted.key, wanted_for(wait_for), wait_s)
+    except Unavailable:
+        return None
+    return None if document is None or document.erased_at is not None else document
+
+
+def _pending(accepted: Accepted) -> QueryDocument:
+    """Return what the record will begin as; it is not stored yet, so its revision is 0."""
+    return QueryDocument(
+        id=accepted.claim.id,
+        tenant=accepted.claim.tenant,
+        revision=0,
+        request=accepted.request,
+        created_at=accepted.claim.created_at,
+        updated_at=accepted.claim.created_at,
+    )
+
+
+def _location(platform: Platform, accepted: Accepted) -> str:
+    origin = platform.settings.public_url
+    return f"{str(origin).rstrip('/') if origin else ''}/v1/queries/{accepted.claim.id}"
+
+
+def _check_text(request: Request) -> None:
+    """Refuse an address that is not UTF-8: what cannot be read would come back as something else."""
+    try:
+        parse_qsl(request.url.query, keep_blank_values=True, errors="strict")
+    except (UnicodeDecodeError, ValueError):
+        raise Refused("invalid_parameter", "the parameters in the address must be UTF-8, percent-encoded") from None

@@ -1,0 +1,239 @@
+"""Taking a question: everything that the doors share between reading a request and answering it."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from contracts.ids import EVENT, IMAGE_QUERY, new_id
+from contracts.v1.image_query import MAX_IMAGE_BYTES, Image, ImageQuerySubmitted
+from services.kit.bus.codec import encode, event_of
+from services.kit.errors import Refused, Unavailable
+from services.kit.images import ImageFacts, check_declared, inspect
+from services.kit.platform import Platform
+from services.kit.store.documents import QueryDocument, QueryKey
+from services.kit.store.records import Blob, Claim, DetectorRecord
+from services.submitter.detectors import Detectors
+from services.submitter.metadata import check_metadata
+
+log = structlog.get_logger(__name__)
+
+_SOURCE = "submitter"
+_LONGEST_KEY = 255
+_IN_THREAD_BYTES = 256 * 1024
+"""Images from this size on are hashed and checked in a thread: it takes milliseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a client asks. `detector` is an ID or a name, `key` the client's idempotency key.
+
+    `declared_type` is compared with the bytes; None says nothing, for a door whose clients declare JPEG whatever
+    they send.
+    """
+
+    tenant: str
+    detector: str
+    image: bytes
+    declared_type: str | None = None
+    confidence_threshold: float | None = None
+    patience_s: float | None = None
+    expires_in_s: float | None = None
+    metadata_json: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A question that is durable. `request` is as it was asked, without the image's bytes.
+
+    `document` is the record that a repeat found; None means that this call published the question.
+    """
+
+    claim: Claim
+    request: ImageQuerySubmitted
+    document: QueryDocument | None = None
+
+    @property
+    def key(self) -> QueryKey:
+        """Where to look the query up."""
+        return QueryKey(self.claim.tenant, self.claim.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question whose parts were checked and found."""
+
+    question: Question
+    facts: ImageFacts
+    image_sha256: str
+    detector: DetectorRecord
+
+    @property
+    def body_sha256(self) -> str:
+        """A hash of everything that the client asked for."""
+        question = self.question
+        parts = (
+            "image_query",
+            self.detector.id,
+            self.image_sha256,
+            question.confidence_threshold,
+            question.patience_s,
+            question.expires_in_s,
+            question.metadata_json,
+        )
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+class Submissions:
+    """Accepts questions: claims an ID, then publishes one confirmed message."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._detectors = Detectors(platform.catalog)
+
+    async def submit(self, question: Question) -> Accepted:
+        """Accept `question`; once this returned it survives the death of any process.
+
+        The same question with the same key gets the same ID, from calls in parallel too, and is published again
+        unless its record is there. Nothing is stored of a question that is refused.
+
+        Raises:
+            Refused: the question is wrong: key_invalid, key_reused, metadata_invalid, detector_not_found,
+                detector_gone, image_*, query_erased.
+            Unavailable: it was not accepted; or, if Unknown, perhaps it was. Repeat it with its key.
+        """
+        with self._counting_refusals():
+            asked = await self._check(question)
+            claim, repeated = await self._claim(asked)
+            document = await self._record_of(claim) if repeated else None
+            if document is None:
+                await self._publish(asked, claim)
+        self._platform.metrics.submitted.labels("repeated" if repeated else "accepted").inc()
+        log.debug("submitter.accepted", query_id=claim.id, tenant=claim.tenant, repeated=repeated)
+        return Accepted(claim=claim, request=_request(asked, claim, data=None), document=document)
+
+    async def _check(self, question: Question) -> _Asked:
+        if question.key is not None:
+            check_key(question.key)
+        if question.metadata_json is not None:
+            check_metadata(question.metadata_json)
+        if len(question.image) < _IN_THREAD_BYTES:
+            facts, sha256 = self._look_at(question)
+        else:
+            facts, sha256 = await asyncio.to_thread(self._look_at, question)
+        return _Asked(question, facts, sha256, await self._detectors.find(question.tenant, question.detector))
+
+    def _look_at(self, question: Question) -> tuple[ImageFacts, str]:
+        facts = inspect(question.image, max_pixels=self._platform.settings.image_max_pixels)
+        check_declared(question.declared_type, facts)
+        return facts, hashlib.sha256(question.image).hexdigest()
+
+    async def _claim(self, asked: _Asked) -> tuple[Claim, bool]:
+        """Return the claim that counts, and whether an earlier submission with the same key made it."""
+        question, now = asked.question, self._platform.clock.now()
+        ours = Claim(
+            tenant=question.tenant,
+            id=new_id(IMAGE_QUERY, now),
+            key=question.key,
+            body_sha256=asked.body_sha256,
+            detector_id=asked.detector.id,
+            created_at=now,
+            expires_at=now + timedelta(hours=self._platform.settings.claim_hours),
+        )
+        try:
+            claim = await self._platform.store.claims.make(ours)
+        except Unavailable as error:
+            if question.key is not None:
+                raise  # without its claim a repeat could not be told from a new question
+            log.warning("submitter.unclaimed", query_id=ours.id, error=str(error))
+            return ours, False
+        if claim.body_sha256 != ours.body_sha256:
+            raise Refused("key_reused", "this Idempotency-Key came with another image or other parameters before")
+        return claim, claim.id != ours.id
+
+    async def _record_of(self, claim: Claim) -> QueryDocument | None:
+        key = QueryKey(claim.tenant, claim.id)
+        document = (await self._platform.store.queries.load([key])).get(key)
+        if document is not None and document.erased_at is not None:
+            raise Refused("query_erased", f"{claim.id} was asked with this key and erased since")
+        return document
+
+    async def _publish(self, asked: _Asked, claim: Claim) -> None:
+        """Publish the question as the same fact however often: its time and ID follow from the claim."""
+        inline = await self._lay_down(asked)
+        event = event_of(
+            _request(asked, claim, data=asked.question.image if inline else None),
+            source=_SOURCE,
+            tenant=claim.tenant,
+            at=claim.created_at,
+            lane=asked.detector.lane,
+            subject=claim.id,
+            event_id=f"{EVENT}_{claim.id.removeprefix(f'{IMAGE_QUERY}_')}",
+        )
+        await self._platform.bus.publish([encode(event)])
+
+    async def _lay_down(self, asked: _Asked) -> bool:
+        """Put a large image into the store; return whether the image must travel in the message instead."""
+        question, settings = asked.question, self._platform.settings
+        if len(question.image) <= settings.inline_image_bytes:
+            return True
+        blob = Blob(
+            tenant=question.tenant,
+            sha256=asked.image_sha256,
+            media_type=asked.facts.media_type,
+            data=question.image,
+            expires_at=self._platform.clock.now() + timedelta(days=settings.retention_days),
+        )
+        try:
+            await self._platform.store.images.put(blob)
+        except Unavailable as error:
+            if question.key is not None or len(question.image) > MAX_IMAGE_BYTES:
+                raise
+            log.warning("submitter.inlined", size_bytes=len(question.image), error=str(error))
+            return True
+        return False
+
+    @contextmanager
+    def _counting_refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except Refused as error:
+            self._platform.metrics.submitted.labels(error.code).inc()
+            raise
+        except Unavailable:
+            self._platform.metrics.submitted.labels("unavailable").inc()
+            raise
+
+
+def check_key(key: str) -> None:
+    """Refuse an idempotency key that is not 1 to 255 visible ASCII characters.
+
+    Raises:
+        Refused: key_invalid.
+    """
+    if not 0 < len(key) <= _LONGEST_KEY or not all("!" <= letter <= "~" for letter in key):
+        raise Refused("key_invalid", f"Idempotency-Key: 1 to {_LONGEST_KEY} visible ASCII characters, no spaces")
+
+
+def _request(asked: _Asked, claim: Claim, *, data: bytes | None) -> ImageQuerySubmitted:
+    question, detector = asked.question, asked.detector
+    threshold, patience_s = question.confidence_threshold, question.patience_s
+    expires_in_s = question.expires_in_s
+    return ImageQuerySubmitted(
+        query_id=claim.id,
+        detector_id=detector.id,
+        image=Image(
+            sha256=asked.image_sha256, size_bytes=len(question.image), media_type=asked.facts.media_type, data=data
+        ),
+        submitted_at=claim.created_at,
+        confidence_threshold=detector.confidence_threshold if threshold is None else threshold,
+        patience_s=detector.patience_s if patience_s is None else patience_s,
+        metadata_json=question.metadata_json,
+        expires_at=None if expires_in_s is None else claim.created_at + timedelta(seconds=expires_in_s),
+    )
