@@ -33,7 +33,7 @@ def new_id(prefix: str, at: datetime) -> str:
 
 def is_id(text: str, prefix: str) -> bool:
     """Say whether `text` has the form of an ID of the kind `prefix`."""
-    match = _ID.match(text)
+    match = _ID.fullmatch(text)
     return match is not None and match[1] == prefix and _milliseconds(match[2]) is not None
 
 
@@ -42,7 +42,7 @@ def id_time(text: str) -> datetime | None:
 
     The time is the word of whoever minted the ID: use it to decide how long to look, never for a right.
     """
-    match = _ID.match(text)
+    match = _ID.fullmatch(text)
     milliseconds = _milliseconds(match[2]) if match else None
     return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC)
 

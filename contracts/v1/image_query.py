@@ -1,8 +1,9 @@
 """The question about one image, and the answers of models to such questions."""
 
+import json
 from typing import Annotated
 
-from pydantic import Field, Strict, StringConstraints
+from pydantic import AfterValidator, Field, Strict, StringConstraints
 
 from contracts.base import (
     DetectorId,
@@ -19,6 +20,19 @@ MAX_IMAGE_BYTES = 8 * 1024 * 1024
 """The largest image that may travel inside a message; a device without the Store sends inline up to this."""
 
 MAX_ANSWERS = 64
+
+
+def _json(text: str) -> str:
+    """Return `text` when it is JSON that can be echoed: a device that publishes by itself passes no other check."""
+    try:
+        json.dumps(json.loads(text, parse_constant=_refuse), ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):  # a lone surrogate fails to encode, as a ValueError
+        raise ValueError("must be JSON without NaN, Infinity and lone surrogates") from None
+    return text
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
 
 
 class Image(Payload):
@@ -41,7 +55,7 @@ class ImageQuerySubmitted(Payload):
     """An answer at or above it is confident; resolved by the submitter from the query or its detector."""
     patience_s: Seconds | None = None
     """Stored and echoed; it never ends a query."""
-    metadata_json: Annotated[str, StringConstraints(max_length=4096)] | None = None
+    metadata_json: Annotated[str, StringConstraints(max_length=4096), AfterValidator(_json)] | None = None
     """The client's own JSON as text, so that it comes back exactly."""
     expires_at: Timestamp | None = None
     """Work that would begin later than this is shed; None means never."""

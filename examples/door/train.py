@@ -13,6 +13,8 @@ from pathlib import Path
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["MKL_NUM_THREADS"] = "1"
+# ONNX Runtime reports to its maker unless told not to before the import.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # Run as a script, the search path starts at this folder, not at the repository.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 

@@ -101,7 +101,10 @@ class Database:
         except sqlite3.Error as error:
             self._close_file()
             raise ConfigError(f"{self._path} is not a database that this version can use: {error}") from error
-        self._writer = threading.Thread(target=self._write_loop, args=(connection,), name=f"write {self._path.name}")
+        # A daemon: a process that dies without closing must not hang; what did not return was never promised.
+        self._writer = threading.Thread(
+            target=self._write_loop, args=(connection,), name=f"write {self._path.name}", daemon=True
+        )
         self._writer.start()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix=f"read {self._path.name}")
 

@@ -8,6 +8,7 @@ import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.security import APIKeyHeader, HTTPBearer
 from prometheus_client import generate_latest
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,6 +23,9 @@ from services.kit.platform import Platform, Service
 log = structlog.get_logger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
+# Declared for the OpenAPI page; the authenticator reads the headers itself.
+_Bearer = Annotated[object, Depends(HTTPBearer(auto_error=False, description="A token of this installation."))]
+_ApiToken = Annotated[object, Depends(APIKeyHeader(name="x-api-token", auto_error=False))]
 _BY_STATUS = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
@@ -64,10 +68,10 @@ def get_service(request: Request, name: str) -> Service:
     return cast("Service", request.app.state.services[name])
 
 
-def needs(scope: TokenScope) -> Callable[[Request], Any]:
+def needs(scope: TokenScope) -> Callable[..., Any]:
     """Return a dependency that gives the Caller and refuses one without `scope`."""
 
-    async def authenticate(request: Request) -> Caller:
+    async def authenticate(request: Request, _bearer: _Bearer, _token: _ApiToken) -> Caller:
         caller: Caller = await request.app.state.authenticator.caller(request.headers)
         caller.need(scope)
         return caller

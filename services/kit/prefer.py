@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Header, Query
 
 from services.kit.errors import Refused
 from services.kit.http import PlatformDep
@@ -12,17 +12,19 @@ _WAIT = re.compile(r"(?:^|[;,\s])wait\s*=\s*\"?(\d{1,9})\"?", re.IGNORECASE)
 
 
 async def _wait_seconds(
-    request: Request,
     platform: PlatformDep,
     wait: Annotated[
         float | None,
         Query(ge=0, allow_inf_nan=False, description="Seconds to wait for a result; 0 answers at once.", examples=[10]),
     ] = None,
+    prefer: Annotated[
+        str, Header(description="`wait=seconds` (RFC 7240): wait as long as this installation lets you.")
+    ] = "",
 ) -> float:
     longest = platform.settings.max_wait_s
     if wait is not None:
         return check_wait(wait, longest)
-    preferred = _WAIT.search(request.headers.get("prefer", ""))
+    preferred = _WAIT.search(prefer)
     return min(float(preferred[1]), longest) if preferred else 0.0  # a preference may be met in part
 
 

@@ -88,7 +88,7 @@ class Settings(BaseSettings):
         0, description="Threads inside one run of a model; 0 takes the processors that we may use."
     )
     decode_threads: Annotated[int, Field(ge=0)] = Field(
-        0, description="Threads that decode images; 0 takes the processors that we may use."
+        0, description="Child processes that decode images; 0 means one per processor."
     )
     model_max_bytes: Annotated[int, Field(ge=1)] = Field(512 * 1024 * 1024, description="Largest model file.")
     model_check_s: Annotated[float, Field(gt=0)] = Field(60.0, description="Longest trial run of an uploaded model.")

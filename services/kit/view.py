@@ -39,14 +39,16 @@ def to_query(document: QueryDocument) -> Query:
 
 
 def pending_query(claim: Claim) -> Query:
-    """Return the resource of a query that is claimed, but whose document is not written yet."""
-    return Query(
-        id=claim.id,
-        state="submitted",
-        revision=0,
-        detector_id=claim.detector_id,
-        created_at=claim.created_at,
-        updated_at=claim.created_at,
+    """Return the resource of a query that is claimed, but whose document is not written yet: revision 0."""
+    return to_query(
+        QueryDocument(
+            id=claim.id,
+            tenant=claim.tenant,
+            revision=0,
+            request=claim.request,
+            created_at=claim.created_at,
+            updated_at=claim.created_at,
+        )
     )
 
 

@@ -7,12 +7,13 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi import Query as Parameter
 
 from contracts.http.queries import Query
+from services.kit.disconnect import while_connected
 from services.kit.errors import Refused, Unavailable
 from services.kit.http import PlatformDep, Writer, get_service, problems
 from services.kit.platform import Platform
 from services.kit.prefer import WaitSeconds
 from services.kit.store.documents import QueryDocument
-from services.kit.view import to_query
+from services.kit.view import pending_query, to_query
 from services.kit.waiter import WaitFor, summary_of, wanted_for
 from services.submitter.examples import REQUEST, RESPONSES
 from services.submitter.submission import Accepted, Question, Submissions, check_key
@@ -166,10 +167,12 @@ async def submit_image_query(
     )
     accepted = await submissions.submit(question)
     response.headers["Location"] = _location(platform, accepted)
-    document = await _wait(platform, accepted, wait_for, wait_s) if wait_s > 0 else None
+    document = accepted.document
+    if wait_s > 0:
+        document = await while_connected(request, _wait(platform, accepted, wait_for, wait_s))
     if document is None:
-        return to_query(accepted.document or _pending(accepted))
-    if wanted_for(wait_for)(summary_of(document)):
+        return pending_query(accepted.claim)
+    if wait_s > 0 and wanted_for(wait_for)(summary_of(document)):
         response.status_code = 200
         if "wait" not in request.query_params:
             response.headers["Preference-Applied"] = f"wait={wait_s:g}"
@@ -181,20 +184,8 @@ async def _wait(platform: Platform, accepted: Accepted, wait_for: WaitFor, wait_
     try:
         document = await platform.waiter.wait(accepted.key, wanted_for(wait_for), wait_s)
     except Unavailable:
-        return None
+        return accepted.document
     return None if document is None or document.erased_at is not None else document
-
-
-def _pending(accepted: Accepted) -> QueryDocument:
-    """Return what the record will begin as; it is not stored yet, so its revision is 0."""
-    return QueryDocument(
-        id=accepted.claim.id,
-        tenant=accepted.claim.tenant,
-        revision=0,
-        request=accepted.request,
-        created_at=accepted.claim.created_at,
-        updated_at=accepted.claim.created_at,
-    )
 
 
 def _location(platform: Platform, accepted: Accepted) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -50,13 +50,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """A question that is durable. `request` is as it was asked, without the image's bytes.
+    """A question that is durable.
 
     `document` is the record that a repeat found; None means that this call published the question.
     """
 
     claim: Claim
-    request: ImageQuerySubmitted
     document: QueryDocument | None = None
 
     @property
@@ -116,7 +115,7 @@ class Submissions:
                 await self._publish(asked, claim)
         self._platform.metrics.submitted.labels("repeated" if repeated else "accepted").inc()
         log.debug("submitter.accepted", query_id=claim.id, tenant=claim.tenant, repeated=repeated)
-        return Accepted(claim=claim, request=_request(asked, claim, data=None), document=document)
+        return Accepted(claim=claim, document=document)
 
     async def _check(self, question: Question) -> _Asked:
         if question.key is not None:
@@ -137,12 +136,13 @@ class Submissions:
     async def _claim(self, asked: _Asked) -> tuple[Claim, bool]:
         """Return the claim that counts, and whether an earlier submission with the same key made it."""
         question, now = asked.question, self._platform.clock.now()
+        request = _request(asked, new_id(IMAGE_QUERY, now), now)
         ours = Claim(
             tenant=question.tenant,
-            id=new_id(IMAGE_QUERY, now),
+            id=request.query_id,
             key=question.key,
             body_sha256=asked.body_sha256,
-            detector_id=asked.detector.id,
+            request=request,
             created_at=now,
             expires_at=now + timedelta(hours=self._platform.settings.claim_hours),
         )
@@ -166,9 +166,12 @@ class Submissions:
 
     async def _publish(self, asked: _Asked, claim: Claim) -> None:
         """Publish the question as the same fact however often: its time and ID follow from the claim."""
-        inline = await self._lay_down(asked)
+        request = claim.request
+        if await self._must_be_inline(asked):
+            image = request.image.model_copy(update={"data": asked.question.image})
+            request = request.model_copy(update={"image": image})
         event = event_of(
-            _request(asked, claim, data=asked.question.image if inline else None),
+            request,
             source=_SOURCE,
             tenant=claim.tenant,
             at=claim.created_at,
@@ -178,8 +181,8 @@ class Submissions:
         )
         await self._platform.bus.publish([encode(event)])
 
-    async def _lay_down(self, asked: _Asked) -> bool:
-        """Put a large image into the store; return whether the image must travel in the message instead."""
+    async def _must_be_inline(self, asked: _Asked) -> bool:
+        """Return whether the image travels in the message; a large one is put into the store first, and does not."""
         question, settings = asked.question, self._platform.settings
         if len(question.image) <= settings.inline_image_bytes:
             return True
@@ -221,19 +224,18 @@ def check_key(key: str) -> None:
         raise Refused("key_invalid", f"Idempotency-Key: 1 to {_LONGEST_KEY} visible ASCII characters, no spaces")
 
 
-def _request(asked: _Asked, claim: Claim, *, data: bytes | None) -> ImageQuerySubmitted:
+def _request(asked: _Asked, query_id: str, submitted_at: datetime) -> ImageQuerySubmitted:
+    """Return the question with its image by reference."""
     question, detector = asked.question, asked.detector
     threshold, patience_s = question.confidence_threshold, question.patience_s
     expires_in_s = question.expires_in_s
     return ImageQuerySubmitted(
-        query_id=claim.id,
+        query_id=query_id,
         detector_id=detector.id,
-        image=Image(
-            sha256=asked.image_sha256, size_bytes=len(question.image), media_type=asked.facts.media_type, data=data
-        ),
-        submitted_at=claim.created_at,
+        image=Image(sha256=asked.image_sha256, size_bytes=len(question.image), media_type=asked.facts.media_type),
+        submitted_at=submitted_at,
         confidence_threshold=detector.confidence_threshold if threshold is None else threshold,
         patience_s=detector.patience_s if patience_s is None else patience_s,
         metadata_json=question.metadata_json,
-        expires_at=None if expires_in_s is None else claim.created_at + timedelta(seconds=expires_in_s),
+        expires_at=None if expires_in_s is None else submitted_at + timedelta(seconds=expires_in_s),
     )

@@ -85,6 +85,16 @@ def corrupt_middle(data: bytes, *, seed: int = 1) -> bytes:
     return data[:start] + noise + data[start + length :]
 
 
+def damaged_jpeg(seed: int = 0) -> bytes:
+    """A JPEG that is whole in structure and damaged in its pixels: only a decoder can tell."""
+    data = bytearray(make_jpeg(seed, width=640, height=480))
+    start = data.index(b"\xff\xda") + 14
+    for at in range(start + (len(data) - start) // 3, start + (len(data) - start) // 2):
+        if data[at] != 0xFF and data[at - 1] != 0xFF:
+            data[at] = (data[at] * 31 + 7) % 255
+    return bytes(data)
+
+
 def _encode(suffix: str, pixels: np.ndarray, options: list[int]) -> bytes:
     done, buffer = cv2.imencode(suffix, pixels, options)
     assert done

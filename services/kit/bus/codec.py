@@ -53,12 +53,18 @@ def event_of(
 
 
 def encode(event: Event[Payload]) -> Message:
-    """Return `event` as a message for the bus."""
+    """Return `event` as a message for the bus.
+
+    Raises:
+        Undecodable: it is larger than any reader takes.
+    """
     topic = TOPICS[event.type, event.version]
     if topic.inline_bytes:
         content_type, body = MSGPACK, ormsgpack.packb(event.payload.model_dump(exclude_none=True))
     else:
         content_type, body = JSON, event.payload.model_dump_json(exclude_none=True).encode()
+    if len(body) > MAX_BODY_BYTES:
+        raise Undecodable("too_large", f"{topic.name} of {len(body)} bytes, at most {MAX_BODY_BYTES}")
     return Message(
         exchange=topic.exchange,
         routing_key=topic.routing_key(event.lane),

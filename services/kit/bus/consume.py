@@ -186,17 +186,28 @@ class Consumer:
             return [Retry("handler_failed", str(error) if known else f"{type(error).__name__}: {error}")]
 
     async def _settle(self, subscription: Subscription, settled: Sequence[tuple[Delivery, Work, Outcome]]) -> None:
-        done = [(delivery, outcome) for delivery, _, outcome in settled if isinstance(outcome, Done)]
-        if done:
-            await self._publish([encode(event) for _, outcome in done for event in outcome.events])
-            await self._tell(subscription.ack([delivery for delivery, _ in done]), "done", len(done))
+        messages: list[Message] = []
+        done: list[Delivery] = []
+        rest: list[tuple[Delivery, Work, Retry | Reject]] = []
         for delivery, work, outcome in settled:
+            if not isinstance(outcome, Done):
+                rest.append((delivery, work, outcome))
+                continue
+            try:
+                messages += [encode(event) for event in outcome.events]
+                done.append(delivery)
+            except Undecodable as error:
+                rest.append((delivery, work, Reject("bad_output", str(error))))
+        if done:
+            await self._publish(messages)
+            await self._tell(subscription.ack(done), "done", len(done))
+        for delivery, work, outcome in rest:
             if isinstance(outcome, Reject):
                 await self._reject(subscription, delivery, outcome)
-            elif isinstance(outcome, Retry) and work.last_attempt:
+            elif work.last_attempt:
                 detail = f"{outcome.reason}: {outcome.detail} (attempt {work.attempt})"
                 await self._reject(subscription, delivery, Reject("attempts_exhausted", detail))
-            elif isinstance(outcome, Retry):
+            else:
                 delay_s = self._queue.retry.delay_s(work.attempt) if outcome.delay_s is None else outcome.delay_s
                 await self._tell(subscription.retry(delivery, delay_s), "retried")
 

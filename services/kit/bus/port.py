@@ -128,7 +128,7 @@ class Bus(Protocol):
         ...
 
     async def subscribe(self, queue: Queue, *, lane: str = "default", prefetch: int = 16) -> Subscription:
-        """Start consuming; a lane's queue comes into being with the first message or subscription.
+        """Start consuming; the queue of a lane exists from then on, where it did not before.
 
         A broadcast queue gives each subscription a copy of what is published from now on; of a consumer that falls
         far behind, the oldest copies are dropped.

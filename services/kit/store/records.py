@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from contracts.http.models import Manifest
 from contracts.http.tokens import Scope
+from contracts.v1.image_query import ImageQuerySubmitted
 
 
 class Record(BaseModel):
@@ -77,7 +78,8 @@ class TokenRecord(Record):
 class Claim(BaseModel):
     """The memory of a submission from before its document exists.
 
-    `key` is the client's idempotency key, None when it sent none; `body_sha256` covers everything that the client
+    `request` is the question, its image by reference: a lookup can echo it at once, and a repeat publishes exactly
+    it. `key` is the client's idempotency key, None when it sent none; `body_sha256` covers everything that the client
     asked for, so that the same key with another question is noticed.
     """
 
@@ -87,7 +89,7 @@ class Claim(BaseModel):
     id: str
     key: str | None = None
     body_sha256: str
-    detector_id: str
+    request: ImageQuerySubmitted
     created_at: datetime
     expires_at: datetime
 

@@ -190,6 +190,7 @@ async def test_the_openapi_page_describes_the_route(door: Door) -> None:
         "patience_s",
         "expires_in_s",
         "metadata",
+        "prefer",
         "wait",
         "wait_for",
         "Idempotency-Key",

@@ -43,6 +43,8 @@ async def test_a_delivery_of_a_closed_subscription_is_passed_over(bus: Bus) -> N
     first = await bus.subscribe(IMAGE_QUERIES)
     (stale,) = await take(first, 1)
     await first.close()
+    await first.ack([stale])
+    await first.retry(stale, 600.0)
     second = await bus.subscribe(IMAGE_QUERIES)
     (again,) = await take(second, 1)
 

@@ -120,6 +120,33 @@ async def test_a_rejected_message_becomes_a_dead_letter_that_says_why(bus: Bus) 
     await expect_depth(bus, FACTS, ready=1)
 
 
+async def test_a_dead_letter_wakes_its_consumer(bus: Bus) -> None:
+    dead = await bus.subscribe(DEAD)
+    receiving = asyncio.create_task(dead.receive(1))
+    await bus.publish([message(CHECK_MODEL, b"bad")])
+    subscription = await bus.subscribe(MODEL_CHECKS)
+    (delivery,) = await take(subscription, 1)
+    await expect_depth(bus, DEAD)
+
+    await subscription.reject(delivery, "bad_model", "")
+
+    async with asyncio.timeout(20):
+        assert bodies(await receiving) == [b"bad"]
+
+
+async def test_unpark_wakes_a_receive_that_waits(bus: Bus) -> None:
+    await bus.publish([message(CHECK_MODEL, b"new", version=2)])
+    subscription = await bus.subscribe(MODEL_CHECKS)
+    await subscription.park((await take(subscription, 1))[0], "unknown_version")
+    receiving = asyncio.create_task(subscription.receive(1))
+    await expect_depth(bus, MODEL_CHECKS, parked=1)
+
+    assert await bus.unpark(MODEL_CHECKS, lambda _: True) == 1
+
+    async with asyncio.timeout(20):
+        assert bodies(await receiving) == [b"new"]
+
+
 async def test_what_the_dead_queue_rejects_is_parked(bus: Bus) -> None:
     await bus.publish([message(CHECK_MODEL, b"hopeless")])
     subscription = await bus.subscribe(MODEL_CHECKS)

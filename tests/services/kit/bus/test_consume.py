@@ -16,7 +16,7 @@ from contracts.v1.results import ResultsStored
 from services.kit.bus.codec import decode, encode, event_of
 from services.kit.bus.consume import Consumer, Done, Handler, Outcome, Reject, Retry, Work
 from services.kit.bus.memory import MemoryBus
-from services.kit.bus.port import DEAD_ATTEMPTS, DEAD_DETAIL, DEAD_QUEUE, DEAD_REASON, Message
+from services.kit.bus.port import DEAD_ATTEMPTS, DEAD_DETAIL, DEAD_QUEUE, DEAD_REASON, MAX_BODY_BYTES, Message
 from services.kit.errors import Unavailable
 from services.kit.metrics import Metrics
 from tests.support.buses import expect_depth, take
@@ -107,6 +107,25 @@ async def test_the_last_retry_becomes_a_dead_letter_with_its_reason(bus: MemoryB
     assert len(recorder.batches) == IMAGE_QUERIES.retry.attempts
     assert recorder.batches[-1][0].last_attempt
     assert not recorder.batches[-2][0].last_attempt
+
+
+async def test_an_output_that_the_bus_cannot_take_rejects_its_message_and_no_other(
+    bus: MemoryBus, stack: AsyncExitStack
+) -> None:
+    huge = CANCELLED.model_copy(update={"cancelled_by": "x" * MAX_BODY_BYTES})
+    too_large = event_of(huge, source="test", tenant="acme", at=AT)
+    fine = event_of(CANCELLED, source="test", tenant="acme", at=AT)
+    dead, facts = await bus.subscribe(DEAD), await bus.subscribe(FACTS)
+    await bus.publish([question("huge"), question("fine")])
+    recorder = Recorder(lambda work: Done([too_large if work.event.id == "huge" else fine]))
+    consumer = await start(bus, stack, recorder)
+    [letter] = await take(dead, 1)
+    assert decode(letter.message).id == "huge"
+    assert letter.message.headers[DEAD_REASON] == "bad_output"
+    bodies = [decode(each.message) for each in await take(facts, 3)]
+    assert fine in bodies
+    await expect_depth(bus, IMAGE_QUERIES)
+    await consumer.check()
 
 
 async def test_reject_is_a_dead_letter_at_once(bus: MemoryBus, stack: AsyncExitStack) -> None:

@@ -1,0 +1,26 @@
+"""How routes reach the control plane of this process."""
+
+from typing import Annotated, Protocol, cast
+
+from fastapi import Depends, Request
+
+from services.gateway.detectors import Detectors
+from services.gateway.models import Models
+from services.gateway.tokens import Tokens
+from services.kit.http import get_service
+
+
+class Control(Protocol):
+    """What the gateway offers to its routes."""
+
+    detectors: Detectors
+    models: Models
+    tokens: Tokens
+
+
+def get_control(request: Request) -> Control:
+    """Return the gateway of the app."""
+    return cast("Control", get_service(request, "gateway"))
+
+
+ControlDep = Annotated[Control, Depends(get_control)]

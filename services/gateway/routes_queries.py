@@ -1,0 +1,169 @@
+"""Routes that read queries: look up and wait, list, image."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import Query as Parameter
+from pydantic import Field
+
+from contracts.http.queries import Query, QueryPage
+from contracts.v1.results import State
+from services.gateway import examples
+from services.gateway.conditional import FRESH, is_seen, not_modified
+from services.gateway.control import ControlDep
+from services.gateway.cursor import decode_cursor, encode_cursor
+from services.gateway.lookup import APPEAR_S, look_up
+from services.gateway.paging import PageParameters, UtcTime
+from services.kit.disconnect import GONE, while_connected
+from services.kit.errors import Refused
+from services.kit.http import PlatformDep, Reader, problems
+from services.kit.prefer import WaitSeconds
+from services.kit.store.port import QueryFilter
+from services.kit.view import etag_of, to_query
+from services.kit.waiter import WaitFor, wanted_for
+
+router = APIRouter(tags=["queries"])
+
+QueryIdPath = Annotated[str, Path(description="The ID that the submission answered.", examples=[examples.QUERY_ID])]
+IfNoneMatch = Annotated[str | None, Header(description="Entity tag of what the reader has; answers 304 if unchanged.")]
+
+_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/bmp": "bmp", "image/tiff": "tif"}
+_POLL_S = "1"
+"""Hint for readers that poll: most queries are answered well within it."""
+
+
+class ListParameters(PageParameters):
+    """Which queries to list; all of the filters must hold."""
+
+    detector: Annotated[str | None, Field(max_length=200, description="A detector's ID or name.")] = None
+    state: Annotated[State | None, Field(description="The state of the machine's work.")] = None
+    label: Annotated[str | None, Field(max_length=200, description="The label of the answer that counts.")] = None
+    open_only: Annotated[
+        bool, Field(alias="open", description="True: only those without any answer whose work has not ended.")
+    ] = False
+    created_from: Annotated[UtcTime | None, Field(description="Created at or after this RFC 3339 time.")] = None
+    created_until: Annotated[UtcTime | None, Field(description="Created before this RFC 3339 time.")] = None
+
+
+@router.get(
+    "/v1/queries/{query_id}",
+    summary="Look a query up by its ID, or wait for its answer",
+    response_model=Query,
+    responses={
+        200: examples.QUERY,
+        304: {"description": "The revision that `If-None-Match` names is still the latest."},
+        **problems("query_not_found", "query_erased", "invalid_parameter", "not_authenticated", "not_allowed"),
+        **problems("unavailable"),
+    },
+)
+async def get_query(
+    *,
+    query_id: QueryIdPath,
+    request: Request,
+    response: Response,
+    caller: Reader,
+    platform: PlatformDep,
+    wait_s: WaitSeconds,
+    wait_for: Annotated[
+        WaitFor,
+        Parameter(description="End the wait at the first answer, or only at one that reaches the threshold."),
+    ] = "answer",
+    if_none_match: IfNoneMatch = None,
+) -> Query | Response:
+    """Answer with the query as it is now; with `wait` as soon as it is answered, else as it is when time is up.
+
+    A pending query has the label `UNCLEAR` and no confidence. A lookup right after the submission never answers 404.
+    `If-None-Match` is compared with what would be answered, after any waiting.
+    """
+    look = look_up(platform, caller.tenant, query_id, wait_s, wanted_for(wait_for))
+    found = await (while_connected(request, look) if wait_s > 0 else look)
+    if found is None:
+        return Response(status_code=GONE)
+    query = found.query
+    etag = etag_of(query)
+    if is_seen(if_none_match, etag):
+        return not_modified(etag)
+    response.headers["ETag"] = etag
+    response.headers["Cache-Control"] = FRESH
+    if wait_s > 0 and "wait" not in request.query_params:
+        response.headers["Preference-Applied"] = f"wait={wait_s:.0f}"
+    if query.answer is None and not query.ended:
+        response.headers["Retry-After"] = _POLL_S
+    return query
+
+
+@router.get(
+    "/v1/queries",
+    summary="List queries, newest first",
+    responses={
+        200: examples.QUERIES,
+        **problems("detector_not_found", "invalid_parameter", "not_authenticated", "not_allowed", "unavailable"),
+    },
+)
+async def list_queries(
+    parameters: Annotated[ListParameters, Parameter()],
+    response: Response,
+    caller: Reader,
+    platform: PlatformDep,
+    control: ControlDep,
+) -> QueryPage:
+    """Answer with a page of the queries that pass every filter; erased ones are never listed.
+
+    A page may not hold what was submitted a moment ago: the ID finds it at once, the list once it is stored.
+    """
+    cursor = decode_cursor(parameters.cursor)
+    detector_id = None
+    if parameters.detector is not None:
+        detector_id = (await control.detectors.find_any(caller.tenant, parameters.detector)).id
+    wanted = QueryFilter(
+        detector_id=detector_id,
+        state=parameters.state,
+        label=parameters.label,
+        open_only=parameters.open_only,
+        created_from=parameters.created_from,
+        created_until=parameters.created_until,
+    )
+    page = await platform.store.queries.page(caller.tenant, wanted, cursor, parameters.limit)
+    response.headers["Cache-Control"] = FRESH
+    return QueryPage(items=tuple(to_query(document) for document in page.items), next_cursor=encode_cursor(page.next))
+
+
+@router.get(
+    "/v1/queries/{query_id}/image",
+    summary="Get the image of a query",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The bytes as they were received.",
+            "content": {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in _EXTENSIONS},
+        },
+        304: {"description": "The image that `If-None-Match` names is still there."},
+        **problems("query_not_found", "image_not_found", "query_erased", "not_authenticated", "not_allowed"),
+        **problems("unavailable"),
+    },
+)
+async def get_image(
+    query_id: QueryIdPath, caller: Reader, platform: PlatformDep, if_none_match: IfNoneMatch = None
+) -> Response:
+    """Answer with the image exactly as it was submitted; its entity tag is its SHA-256.
+
+    Images are removed with their query, or before it when the installation keeps them shorter.
+    """
+    found = await look_up(platform, caller.tenant, query_id, wait_s=APPEAR_S)
+    image = found.document.request.image if found.document is not None and found.document.request is not None else None
+    blob = await platform.store.images.get(caller.tenant, image.sha256) if image is not None else None
+    if blob is None:
+        raise Refused("image_not_found")
+    etag = f'"{blob.sha256}"'
+    if is_seen(if_none_match, etag):
+        return not_modified(etag)
+    extension = _EXTENSIONS.get(blob.media_type, "bin")
+    headers = {
+        "ETag": etag,
+        "Cache-Control": FRESH,
+        "Content-Disposition": f'inline; filename="{query_id}.{extension}"',
+        # The bytes are a stranger's: a browser must neither guess their type nor run anything in them.
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+    }
+    return Response(blob.data, media_type=blob.media_type, headers=headers)

@@ -1,0 +1,40 @@
+"""The gateway: the read door, and the control plane of detectors, models and tokens."""
+
+from contextlib import AsyncExitStack
+
+from fastapi import APIRouter
+
+from services.gateway.detectors import Detectors
+from services.gateway.models import Models
+from services.gateway.routes_detectors import router as detectors_router
+from services.gateway.routes_models import router as models_router
+from services.gateway.routes_queries import router as queries_router
+from services.gateway.routes_query_facts import router as query_facts_router
+from services.gateway.routes_tokens import router as tokens_router
+from services.gateway.tokens import Tokens
+from services.kit.auth import pepper_of
+from services.kit.platform import Platform, Service
+
+
+class Gateway:
+    """The service; its routes reach the control plane through it."""
+
+    name = "gateway"
+
+    def __init__(self, platform: Platform) -> None:
+        self.detectors = Detectors(platform)
+        self.models = Models(platform)
+        self.tokens = Tokens(platform.store, platform.clock, pepper_of(platform.settings))
+
+    @property
+    def routers(self) -> tuple[APIRouter, ...]:
+        """Every route of `contracts/http/routes.py` that is not the submitter's."""
+        return (queries_router, query_facts_router, detectors_router, models_router, tokens_router)
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Nothing runs beside the requests."""
+
+
+def create(platform: Platform) -> Service:
+    """Return the gateway of this process."""
+    return Gateway(platform)

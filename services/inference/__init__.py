@@ -1,0 +1,1 @@
+"""The inference service: decodes images, runs the detectors' models, publishes answers."""

@@ -1,0 +1,217 @@
+"""Answers image queries: the handler of the queue IMAGE_QUERIES.
+
+A batch is sorted by model, decoded side by side, run at once, and answered in few messages. One bad image costs only
+itself: it is left out of the run, and when a run fails each image is run alone.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import structlog
+
+from contracts.http.models import ManifestOutput
+from contracts.v1.image_query import MAX_ANSWERS, ImageAnswer, Timings
+from services.inference import facts
+from services.inference.engine import LoadedModel, ModelRejected, RunFailed
+from services.inference.library import ModelLibrary
+from services.inference.postprocess import READERS, Reading, Unreadable
+from services.inference.preparing import Preparation, Prepared
+from services.inference.preprocess import Batch, empty_batch, input_bytes
+from services.inference.running import Runner
+from services.inference.triage import Ask, Triage
+from services.kit.bus.consume import Done, Outcome, Retry, Work
+from services.kit.clock import Clock
+from services.kit.errors import NotFound, Refused, Unavailable
+from services.kit.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+_MOST_BATCH_BYTES = 128 * 1024 * 1024
+"""A model that takes large images gets smaller batches."""
+
+Result = ImageAnswer | Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """What a run gave for one image, and the run that it was in."""
+
+    reading: Reading | Unreadable
+    inference_s: float
+    batch_size: int
+
+
+class Answering:
+    """Answers batches of queries; may be called again before it has returned."""
+
+    def __init__(
+        self,
+        *,
+        triage: Triage,
+        library: ModelLibrary,
+        preparation: Preparation,
+        runner: Runner,
+        clock: Clock,
+        metrics: Metrics,
+        batch_size: int,
+    ) -> None:
+        self._triage = triage
+        self._library = library
+        self._preparation = preparation
+        self._runner = runner
+        self._clock = clock
+        self._metrics = metrics
+        self._batch_size = batch_size
+
+    async def handle(self, batch: Sequence[Work]) -> Sequence[Outcome]:
+        """Return one outcome per query."""
+        sorted_work = await asyncio.gather(*(self._triage.sort(work) for work in batch))
+        results: list[Result | None] = [None if isinstance(item, Ask) else item for item in sorted_work]
+        groups: dict[tuple[str, str], list[tuple[int, Ask]]] = {}
+        for index, item in enumerate(sorted_work):
+            if isinstance(item, Ask):
+                groups.setdefault((item.event.tenant, item.model.id), []).append((index, item))
+        async with asyncio.TaskGroup() as tasks:
+            for group in groups.values():
+                tasks.create_task(self._answer_group(group, results))
+        return self._outcomes(batch, results)
+
+    async def _answer_group(self, group: Sequence[tuple[int, Ask]], results: list[Result | None]) -> None:
+        """Answer the queries of one model into `results`, a run's worth at a time."""
+        record = group[0][1].model
+        try:
+            model = await self._library.get(record)
+        except (NotFound, ModelRejected, Unavailable) as error:
+            log.error("inference.model_not_loaded", model_id=record.id, error=str(error))  # noqa: TRY400 - no trace
+            for index, ask in group:
+                results[index] = self._without_model(ask, error)
+            return
+        size = max(1, min(self._batch_size, _MOST_BATCH_BYTES // input_bytes(record.manifest.input)))
+        for at in range(0, len(group), size):
+            part = group[at : at + size]
+            answers = await self._answer_part(model, [ask for _, ask in part])
+            for (index, _), answer in zip(part, answers, strict=True):
+                results[index] = answer
+
+    async def _answer_part(self, model: LoadedModel, asks: Sequence[Ask]) -> Sequence[Result]:
+        """Answer queries that fit into one run."""
+        wanted = asks[0].model.manifest.input
+        batch = empty_batch(len(asks), wanted)
+        images = await asyncio.gather(
+            *(
+                self._preparation.prepare(ask.event.tenant, ask.query.image, wanted, batch[row])
+                for row, ask in enumerate(asks)
+            ),
+            return_exceptions=True,
+        )
+        good = [row for row, image in enumerate(images) if isinstance(image, Prepared)]
+        ran: dict[int, _Ran | RunFailed] = {}
+        if good:
+            rows = batch if len(good) == len(asks) else batch[good]
+            ran = dict(zip(good, await self._run(model, rows, asks[0]), strict=True))
+        results: list[Result] = []
+        for row, (ask, image) in enumerate(zip(asks, images, strict=True)):
+            if isinstance(image, Prepared):
+                results.append(self._result(ask, image, ran[row]))
+            else:
+                results.append(self._without_image(ask, image))
+        return results
+
+    async def _run(self, model: LoadedModel, batch: Batch, ask: Ask) -> Sequence[_Ran | RunFailed]:
+        """Run all at once; when that fails, each alone, so that only the culprit fails."""
+        try:
+            return await self._run_once(model, batch, ask)
+        except RunFailed as error:
+            if len(batch) == 1:
+                return [error]
+            log.warning("inference.batch_failed", model_id=ask.model.id, images=len(batch), error=str(error))
+        alone: list[_Ran | RunFailed] = []
+        for row in range(len(batch)):
+            try:
+                alone += await self._run_once(model, batch[row : row + 1], ask)
+            except RunFailed as error:
+                alone.append(error)
+                if error.code == "too_slow":  # the others wait for the same thread
+                    return alone + [error] * (len(batch) - len(alone))
+        return alone
+
+    async def _run_once(self, model: LoadedModel, batch: Batch, ask: Ask) -> Sequence[_Ran]:
+        manifest = ask.model.manifest
+        read = partial(_read, task=manifest.task, output=manifest.output)
+        readings, seconds = await self._runner.run(model, np.ascontiguousarray(batch), read)
+        return [_Ran(reading, seconds, len(batch)) for reading in readings]
+
+    def _result(self, ask: Ask, image: Prepared, ran: _Ran | RunFailed) -> Result:
+        if isinstance(ran, RunFailed):
+            return self._fail(ask, "model_failed", str(ran))
+        if isinstance(ran.reading, Unreadable):
+            return self._fail(ask, ran.reading.reason, ran.reading.detail)
+        query = ask.query
+        return ImageAnswer(
+            query_id=query.query_id,
+            answer_id=facts.answer_id(query.query_id, ask.model.digest, query.replay),
+            label=ran.reading.label,
+            confidence=ran.reading.confidence,
+            scores=ran.reading.scores,
+            model_name=ask.model.name,
+            model_digest=ask.model.digest,
+            answered_at=self._clock.now(),
+            submitted_at=query.submitted_at,
+            replay=query.replay,
+            attempt=ask.attempt,
+            expires_at=query.expires_at,
+            image_width=image.width,
+            image_height=image.height,
+            timings=Timings(
+                queue_s=ask.queue_s,
+                decode_s=image.decode_s,
+                preprocess_s=image.preprocess_s,
+                inference_s=ran.inference_s,
+                batch_size=ran.batch_size,
+            ),
+        )
+
+    def _without_model(self, ask: Ask, error: NotFound | ModelRejected | Unavailable) -> Outcome:
+        if isinstance(error, Unavailable):
+            return Retry("store_unavailable", str(error), delay_s=error.after_s)
+        if isinstance(error, ModelRejected):
+            return self._fail(ask, "model_failed", str(error))
+        return self._fail(ask, "model_missing", str(error)) if ask.last_attempt else Retry("model_missing", str(error))
+
+    def _without_image(self, ask: Ask, error: BaseException) -> Outcome:
+        if isinstance(error, Refused):
+            return self._fail(ask, error.code, error.detail)
+        if isinstance(error, Unavailable):
+            return Retry("image_unavailable", str(error), delay_s=error.after_s)
+        if isinstance(error, NotFound):
+            last = ask.last_attempt
+            return self._fail(ask, "image_missing", str(error)) if last else Retry("image_missing", str(error))
+        raise error
+
+    def _fail(self, ask: Ask, reason: str, detail: str) -> Outcome:
+        log.warning("inference.failed", query_id=ask.query.query_id, reason=reason)
+        return Done([facts.failed(ask.event, reason, detail, attempts=ask.attempt, at=self._clock.now())])
+
+    def _outcomes(self, batch: Sequence[Work], results: Sequence[Result | None]) -> Sequence[Outcome]:
+        """Gather the answers of a tenant and lane into one message, laid into the outcome of its first query."""
+        outcomes: list[Outcome] = [
+            result if not isinstance(result, ImageAnswer | None) else Done() for result in results
+        ]
+        gathered: dict[tuple[str, str], list[tuple[int, ImageAnswer]]] = {}
+        for index, (work, result) in enumerate(zip(batch, results, strict=True)):
+            if isinstance(result, ImageAnswer):
+                gathered.setdefault((work.event.tenant, work.event.lane), []).append((index, result))
+        for (tenant, lane), items in gathered.items():
+            for at in range(0, len(items), MAX_ANSWERS):
+                part = items[at : at + MAX_ANSWERS]
+                event = facts.answered([answer for _, answer in part], tenant=tenant, lane=lane)
+                outcomes[part[0][0]] = Done([event])
+                self._metrics.answered.inc(len(part))
+        return outcomes
+
+
+def _read(outputs: np.ndarray, *, task: str, output: ManifestOutput) -> Sequence[Reading | Unreadable]:
+    return READERS[task](outputs, output)

@@ -1,0 +1,89 @@
+"""The Engine port: what runs model files, whatever library does it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.http.models import Manifest
+from services.inference.preprocess import Batch
+from services.kit.errors import PlatformError
+
+
+class ModelRejected(PlatformError):  # noqa: N818 - reads as what happened
+    """The file cannot be served with its manifest, here or elsewhere. `code` is stable, `detail` is for a person."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+class RunFailed(PlatformError):  # noqa: N818
+    """A run of a model gave no usable output; other input may do better.
+
+    `code` is run_failed, too_much_memory, too_slow (it was stopped), output_mismatch or labels_mismatch.
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class TensorFacts:
+    """What a model file says of an input or output.
+
+    `shape` has None where a size is open, and is None where even the rank is. `dtype` is NumPy's name, "" for one
+    that NumPy does not have.
+    """
+
+    name: str
+    shape: tuple[int | None, ...] | None
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The input and output that are used, and the batch size if the file fixes it."""
+
+    input: TensorFacts
+    output: TensorFacts
+    fixed_batch: int | None
+
+
+class LoadedModel(Protocol):
+    """A model ready to run."""
+
+    @property
+    def signature(self) -> Signature:
+        """The input and output that are used."""
+        ...
+
+    def run(self, batch: Batch) -> NDArray[np.floating]:
+        """Return one row of outputs per image, (N, labels). Blocks; any N from 1.
+
+        A file with a fixed batch size is run as often as that needs.
+
+        Raises:
+            RunFailed: the library failed, ran out of memory, was stopped, or the output has another shape.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Make the run in progress fail soon; from any thread. Nothing happens when there is none."""
+        ...
+
+
+class Engine(Protocol):
+    """Loads model files."""
+
+    def load(self, data: bytes, manifest: Manifest) -> LoadedModel:
+        """Return the model, checked against its manifest. Blocks; loads one after the other.
+
+        Raises:
+            ModelRejected: the file cannot be read, uses what is not supported, or does not fit its manifest.
+        """
+        ...

@@ -1,0 +1,171 @@
+"""The Engine port on ONNX Runtime, on the CPU. The only file that knows it.
+
+Sessions are made from bytes, so that a file can name no other file. Custom operators are never registered.
+"""
+
+import os
+
+# Since 1.29 the official Linux wheels report models and machine to their maker unless told not to before the import.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import re
+import threading
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime
+
+from contracts.http.models import Manifest
+from services.inference.engine import ModelRejected, RunFailed, Signature, TensorFacts
+from services.inference.preprocess import Batch
+from services.inference.signature import match
+
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(uint8)": "uint8",
+}
+_ERRORS = (
+    runtime.EPFail,
+    runtime.EngineError,
+    runtime.Fail,
+    runtime.InvalidArgument,
+    runtime.InvalidGraph,
+    runtime.InvalidProtobuf,
+    runtime.NoModel,
+    runtime.NoSuchFile,
+    runtime.NotFound,
+    runtime.NotImplemented,
+    runtime.RuntimeException,
+    MemoryError,
+    RuntimeError,  # what the binding raises before the library is asked
+    ValueError,
+)
+_OUT_OF_MEMORY = re.compile(r"bad_alloc|Failed to allocate memory|[Oo]ut of memory|bad allocation")
+_PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+_SOURCE = re.compile(r"^/\S+:\d+ .*?\) ")
+_QUIET = 4
+"""Fatal only: warnings about a user's graph are no business of our log."""
+
+_creating = threading.Lock()
+"""Making sessions at the same time is not documented as safe (onnxruntime issue 27089)."""
+
+
+class OnnxEngine:
+    """Loads ONNX files; each run of a model uses up to `threads` threads."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+
+    def load(self, data: bytes, manifest: Manifest) -> "OnnxModel":
+        """See `engine.Engine.load`."""
+        try:
+            with _creating:
+                session = onnxruntime.InferenceSession(data, self._options(), providers=["CPUExecutionProvider"])
+        except _ERRORS as error:
+            raise ModelRejected(_code_of(error), _detail_of(error)) from None
+        inputs = [_facts_of(argument) for argument in session.get_inputs()]
+        outputs = [_facts_of(argument) for argument in session.get_outputs()]
+        return OnnxModel(session, match(inputs, outputs, manifest), labels=len(manifest.output.labels))
+
+    def _options(self) -> Any:
+        options = onnxruntime.SessionOptions()
+        # The default takes every core of the machine and pins threads to them, whatever we may use.
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        # A spinning thread burns the processor that the event loop needs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+        # The arena grows to the largest batch ever seen and gives nothing back (onnxruntime issue 11627).
+        options.enable_cpu_mem_arena = False
+        options.enable_mem_pattern = False
+        options.add_session_config_entry("session.load_model_format", "ONNX")
+        options.log_severity_level = _QUIET
+        return options
+
+
+class OnnxModel:
+    """A session and the input and output that are used."""
+
+    def __init__(self, session: Any, signature: Signature, *, labels: int) -> None:
+        self._session = session
+        self._signature = signature
+        self._labels = labels
+        self._running: Any = None
+
+    @property
+    def signature(self) -> Signature:
+        """See `engine.LoadedModel.signature`."""
+        return self._signature
+
+    def run(self, batch: Batch) -> NDArray[np.floating]:
+        """See `engine.LoadedModel.run`."""
+        options = onnxruntime.RunOptions()
+        options.log_severity_level = _QUIET
+        self._running = options
+        try:
+            size = self._signature.fixed_batch
+            if size is None:
+                return self._once(batch, options)
+            parts = [self._padded(batch[at : at + size], size, options) for at in range(0, len(batch), size)]
+            return np.concatenate(parts)
+        finally:
+            self._running = None
+
+    def stop(self) -> None:
+        """See `engine.LoadedModel.stop`."""
+        options = self._running
+        if options is not None:
+            options.terminate = True
+
+    def _padded(self, part: Batch, size: int, options: Any) -> NDArray[np.floating]:
+        if len(part) == size:
+            return self._once(part, options)
+        filled = np.zeros((size, *part.shape[1:]), part.dtype)
+        filled[: len(part)] = part
+        return self._once(filled, options)[: len(part)]
+
+    def _once(self, batch: Batch, options: Any) -> NDArray[np.floating]:
+        signature = self._signature
+        try:
+            output = self._session.run([signature.output.name], {signature.input.name: batch}, options)[0]
+        except _ERRORS as error:
+            if options.terminate:
+                raise RunFailed("too_slow", "the run took too long and was stopped") from None
+            code = _code_of(error)
+            raise RunFailed("run_failed" if code == "unsupported" else code, _detail_of(error)) from None
+        self._check_shape(output, len(batch))
+        return np.asarray(output)
+
+    def _check_shape(self, output: Any, size: int) -> None:
+        shape: tuple[int, ...] = output.shape if isinstance(output, np.ndarray) else ()
+        if shape == (size, self._labels):
+            return
+        code = "labels_mismatch" if len(shape) == 2 and shape[0] == size else "output_mismatch"
+        raise RunFailed(code, f"the output for {size} image(s) has the shape {shape}, not {(size, self._labels)}")
+
+
+def _facts_of(argument: Any) -> TensorFacts:
+    # An open size is a name or None; an empty shape stands for an unknown rank as well as for a scalar.
+    shape = tuple(size if isinstance(size, int) and size >= 0 else None for size in argument.shape or ())
+    return TensorFacts(argument.name, shape or None, _DTYPES.get(argument.type, ""))
+
+
+def _code_of(error: Exception) -> str:
+    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(str(error)):
+        return "too_much_memory"
+    if isinstance(error, (runtime.InvalidProtobuf, runtime.NoModel)) or "No graph was found" in str(error):
+        return "not_onnx"
+    return "unsupported"
+
+
+def _detail_of(error: Exception) -> str:
+    """Return the library's message for a person: one line, without its own paths and codes."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    text = _SOURCE.sub("", _PREFIX.sub("", " ".join(str(error).split())))
+    return text[:500]

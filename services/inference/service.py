@@ -1,0 +1,88 @@
+"""The inference service put together."""
+
+from contextlib import AsyncExitStack
+
+import structlog
+from fastapi import APIRouter
+
+from contracts.topics import IMAGE_QUERIES, MODEL_CHECKS
+from services.inference.answering import Answering
+from services.inference.checking import ModelChecks
+from services.inference.decoding import DecodePool
+from services.inference.library import ModelLibrary
+from services.inference.onnx_engine import OnnxEngine
+from services.inference.preparing import Preparation
+from services.inference.processors import count_processors
+from services.inference.running import Runner
+from services.inference.triage import Triage
+from services.kit.bus.consume import Consumer
+from services.kit.platform import Platform
+
+log = structlog.get_logger(__name__)
+
+_BATCHES_IN_HAND = 2
+"""While one batch runs, the next is decoded."""
+
+
+class InferenceService:
+    """Answers image queries of its lanes, and checks uploaded models."""
+
+    name = "inference"
+    routers: tuple[APIRouter, ...] = ()
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._consumers: list[Consumer] = []
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Start the threads, then the consumers; leaving `stack` ends them in the opposite order."""
+        platform, settings = self._platform, self._platform.settings
+        processors = count_processors()
+        threads = settings.inference_threads or processors
+        decoders = settings.decode_threads or processors
+        pool = DecodePool(decoders, max_pixels=settings.image_max_pixels)
+        library = ModelLibrary(platform.store.model_files, OnnxEngine(threads))
+        runner = Runner(platform.metrics)
+        for part in (pool, library, runner):
+            await part.start(stack)
+        platform.catalog.on_change(library.forget)
+        answering = Answering(
+            triage=Triage(platform.catalog, platform.clock),
+            library=library,
+            preparation=Preparation(platform.store.images, pool, platform.metrics),
+            runner=runner,
+            clock=platform.clock,
+            metrics=platform.metrics,
+            batch_size=settings.batch_size,
+        )
+        await self._consume(answering, stack)
+        platform.health.add(self.name, self._check)
+        log.info("inference.started", lanes=settings.lanes, threads=threads, decoders=decoders)
+
+    async def _consume(self, answering: Answering, stack: AsyncExitStack) -> None:
+        platform, settings = self._platform, self._platform.settings
+        checks = ModelChecks(platform.store, platform.clock, settings)
+        self._consumers = [Consumer(platform.bus, platform.metrics, MODEL_CHECKS, checks.handle)]
+        self._consumers += [
+            Consumer(
+                platform.bus,
+                platform.metrics,
+                IMAGE_QUERIES,
+                answering.handle,
+                lane=lane,
+                batch=settings.batch_size,
+                concurrency=_BATCHES_IN_HAND,
+            )
+            for lane in settings.lanes
+        ]
+        for consumer in self._consumers:
+            await consumer.start(stack, drain_s=settings.drain_s)
+
+    async def _check(self) -> None:
+        for consumer in self._consumers:
+            await consumer.check()
+
+
+def create(platform: Platform) -> InferenceService:
+    """Make the service."""
+    return InferenceService(platform)

@@ -1,0 +1,5 @@
+"""`python -m sightline` is the command."""
+
+from sightline.command import main
+
+main()

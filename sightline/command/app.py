@@ -1,0 +1,43 @@
+"""The command as a whole: every subcommand, put together in one function."""
+
+import typer
+
+from sightline.command import (
+    capture,
+    detectors,
+    lookup,
+    models,
+    platform,
+    review,
+    showcase,
+    submit,
+    tokens,
+    upkeep,
+    version,
+)
+from sightline.command.failures import EXIT_CODES, Commands
+
+_HELP = """Ask a detector's question about an image now; look the answer up later, anywhere, by its ID.
+
+The client side talks to a running installation: SIGHTLINE_URL (default http://127.0.0.1:8470) says where it is and
+SIGHTLINE_TOKEN as whom to call. `sightline up` starts one on this machine."""
+
+
+def create_app() -> typer.Typer:
+    """Return the command."""
+    app = typer.Typer(
+        cls=Commands,
+        help=_HELP,
+        epilog=EXIT_CODES,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(version.root)
+    for part in (platform, submit, capture, lookup, upkeep, review, showcase, version):
+        part.register(app)
+    app.add_typer(detectors.create_app(), name="detectors")
+    app.add_typer(models.create_app(), name="models")
+    app.add_typer(tokens.create_app(), name="tokens")
+    return app

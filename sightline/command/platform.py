@@ -1,0 +1,123 @@
+"""Running the platform: up, serve. Services are started by name, so the client alone installs without them."""
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from sightline.command.failures import CommandFailed
+from sightline.command.options import part, translated
+
+Role = Literal["result_store", "inference", "submitter", "gateway"]
+_Data = Annotated[Path | None, typer.Option(help="Folder of the embedded bus and store.", show_default=False)]
+_Bus = Annotated[str | None, typer.Option(help="Address of the bus.", show_default=False)]
+_Store = Annotated[str | None, typer.Option(help="Address of the store.", show_default=False)]
+_Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
+_Port = Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.", show_default="8470")]
+_LogFormat = Annotated[Literal["json", "console"] | None, typer.Option(help="For programs, or for people.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the subcommands."""
+    app.command("up")(up)
+    app.command("serve")(serve)
+
+
+def up(
+    *,
+    bus: _Bus = None,
+    store: _Store = None,
+    port: _Port = None,
+    host: _Host = None,
+    data: _Data = None,
+    log_format: _LogFormat = None,
+) -> None:
+    """Run the whole platform in this process, until Ctrl-C. Settings: SIGHTLINE_..., see docs/settings.md."""
+    given = {"bus": bus, "store": store, "port": port, "host": host, "data": data, "log_format": log_format}
+    _run("services.embedded.compose", "embedded", given)
+
+
+def serve(
+    service: Annotated[Role, typer.Argument(help="Which one.")],
+    *,
+    check_config: Annotated[
+        bool, typer.Option("--check-config", help="Print the settings, without secrets, and what can be reached.")
+    ] = False,
+    bus: _Bus = None,
+    store: _Store = None,
+    port: _Port = None,
+    host: _Host = None,
+    data: _Data = None,
+    log_format: _LogFormat = None,
+) -> None:
+    """Run one service in this process, until SIGTERM. With --check-config only look: exit code 1 when it cannot run."""
+    given = {"bus": bus, "store": store, "port": port, "host": host, "data": data, "log_format": log_format}
+    if check_config:
+        _check(given)
+        return
+    _run(f"services.{service}.service", service, given)
+
+
+def _run(module: str, extra: str, given: dict[str, Any]) -> None:
+    runtime, settings_module = part("services.kit.runtime", extra), part("services.kit.settings", extra)
+    logging, composed = part("services.kit.logging", extra), part(module, extra)
+    with translated():
+        settings = settings_module.load(**_for_people(given))
+        logging.configure(settings.log_level, settings.log_format)
+        factories = composed.ALL if hasattr(composed, "ALL") else (composed.create,)
+        asyncio.run(runtime.run(settings, factories, lambda origin: _tell_ready(origin, settings)))
+
+
+def _for_people(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings given, logs for people where people read them and nobody said otherwise."""
+    said = given["log_format"] or any(name.startswith("SIGHTLINE_LOG_FORMAT") for name in os.environ)
+    return given if said or not sys.stderr.isatty() else given | {"log_format": "console"}
+
+
+def _tell_ready(origin: str, settings: Any) -> None:
+    # One line, at once, also into a pipe: scripts wait for it.
+    print(f"Sightline is ready: {origin}  docs {origin}/docs  data {settings.data}  {_callers(settings)}", flush=True)
+
+
+def _callers(settings: Any) -> str:
+    tenant = settings.admitted_tenant
+    if tenant is None:
+        return "callers need a token"
+    loopback = part("services.kit.settings", "service").is_loopback(settings.host)
+    who = "this machine's users" if loopback else "ANYBODY WHO CAN REACH IT"
+    return f"open to {who} without a token (tenant {tenant})"
+
+
+def _check(given: dict[str, Any]) -> None:
+    runtime, settings_module = part("services.kit.runtime", "service"), part("services.kit.settings", "service")
+    errors, clock = part("services.kit.errors", "service"), part("services.kit.clock", "service")
+    logging = part("services.kit.logging", "service")
+    redact = logging.redact
+    with translated():
+        settings = settings_module.load(**given)
+    logging.configure("WARNING", settings.log_format)
+    print(redact(json.dumps(settings.model_dump(mode="json"), indent=2)))
+
+    async def reach(open_part: Any) -> None:
+        async with AsyncExitStack() as stack:
+            opened = await stack.enter_async_context(open_part())
+            await opened.check()
+
+    reached = True
+    for name, address, open_part in (
+        ("bus", settings.bus_url, lambda: runtime.open_bus(settings)),
+        ("store", settings.store_url, lambda: runtime.open_store(settings, clock.SystemClock())),
+    ):
+        try:
+            asyncio.run(reach(open_part))
+            print(f"{name} {redact(address)}: reached", file=sys.stderr)
+        except errors.PlatformError as error:
+            reached = False
+            print(f"{name} {redact(address)}: {error}", file=sys.stderr)
+    if not reached:
+        raise CommandFailed("this configuration cannot run")

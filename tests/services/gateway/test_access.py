@@ -1,0 +1,107 @@
+"""Tenants and scopes: another tenant's things do not exist, and a token allows what it says."""
+
+from pathlib import Path
+
+import pytest
+
+from contracts.http.routes import ROUTES
+from contracts.http.tokens import SCOPES, Scope
+from services.gateway.service import create as create_gateway
+from services.kit.runtime import running
+from services.kit.settings import load
+from tests.support.documents import make_model
+from tests.support.gateways import TENANT, Door, client_of, expect_problem
+
+GATEWAY = [route for route in ROUTES if route.service == "gateway"]
+
+NEEDED: dict[tuple[str, str], Scope] = {
+    ("GET", "/v1/queries"): "queries:read",
+    ("GET", "/v1/queries/{query_id}"): "queries:read",
+    ("GET", "/v1/queries/{query_id}/image"): "queries:read",
+    ("POST", "/v1/queries/{query_id}/cancel"): "queries:write",
+    ("POST", "/v1/queries/{query_id}/labels"): "labels:write",
+    ("DELETE", "/v1/queries/{query_id}"): "queries:write",
+    ("GET", "/v1/detectors"): "queries:read",
+    ("POST", "/v1/detectors"): "admin",
+    ("GET", "/v1/detectors/{detector}"): "queries:read",
+    ("PATCH", "/v1/detectors/{detector}"): "admin",
+    ("DELETE", "/v1/detectors/{detector}"): "admin",
+    ("GET", "/v1/models"): "queries:read",
+    ("POST", "/v1/models"): "admin",
+    ("GET", "/v1/models/{model}"): "queries:read",
+    ("PATCH", "/v1/models/{model}"): "admin",
+    ("DELETE", "/v1/models/{model}"): "admin",
+    ("GET", "/v1/tokens"): "admin",
+    ("POST", "/v1/tokens"): "admin",
+    ("DELETE", "/v1/tokens/{key_id}"): "admin",
+}
+
+
+def test_every_route_states_the_scope_that_it_needs() -> None:
+    assert set(NEEDED) == {(route.method, route.path) for route in GATEWAY}
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(NEEDED))
+async def test_a_route_is_closed_to_every_token_without_its_scope(door: Door, method: str, path: str) -> None:
+    needed = NEEDED[method, path]
+    address = path.replace("{query_id}", "iq_" + "0" * 27).replace("{detector}", "x").replace("{model}", "x")
+    address = address.replace("{key_id}", "x")
+    others = [scope for scope in SCOPES if scope != needed]
+    refused = await door.http.request(method, address, headers=await door.token(*others), json={})
+    assert needed in expect_problem(refused, "not_allowed")
+    allowed = await door.http.request(method, address, headers=await door.token(needed), json={})
+    assert allowed.status_code not in {401, 403}
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(NEEDED))
+async def test_without_a_token_nothing_is_answered_where_nobody_is_admitted(
+    tmp_path: Path, method: str, path: str
+) -> None:
+    settings = load({}, data=tmp_path, bus="memory://", anonymous_tenant="")
+    async with running(settings, [create_gateway]) as app, client_of(app) as http:
+        for headers in ({}, {"Authorization": "Bearer api_" + "x" * 40}, {"x-api-token": ""}):
+            expect_problem(await http.request(method, path, headers=headers, json={}), "not_authenticated")
+        expect_problem(await http.request(method, path + "?token=api_x", json={}), "not_authenticated")
+
+
+async def test_another_tenants_things_do_not_exist(door: Door) -> None:
+    detector = await door.detector("door")
+    model = make_model("door", tenant=TENANT).model_copy(update={"status": "ready"})
+    await door.platform.store.models.insert(model)
+    query_id = await door.ask(detector["id"])
+    token = (await door.http.post("/v1/tokens", json={"name": "gate"})).json()
+    claim = await door.claim(detector["id"])
+    stranger = await door.token(tenant="other")
+    actions = (("GET", ""), ("GET", "/image"), ("POST", "/cancel"), ("POST", "/labels"), ("DELETE", ""))
+    tries = [
+        (method, f"/v1/queries/{one}{rest}", "query_not_found")
+        for one in (query_id, claim.id)
+        for method, rest in actions
+    ]
+    for method in ("GET", "PATCH", "DELETE"):
+        tries += [(method, f"/v1/detectors/{one}", "detector_not_found") for one in (detector["id"], "door")]
+        tries += [(method, f"/v1/models/{one}", "model_not_found") for one in (model.id, "door")]
+    tries.append(("DELETE", f"/v1/tokens/{token['key_id']}", "token_not_found"))
+    tries.append(("GET", f"/v1/queries?detector={detector['id']}", "detector_not_found"))
+    for method, address, code in tries:
+        body = {"label": "YES"} if address.endswith("labels") else {}
+        expect_problem(await door.http.request(method, address, headers=stranger, json=body), code)
+    for address in ("/v1/queries", "/v1/detectors", "/v1/models"):
+        assert (await door.http.get(address, headers=stranger)).json()["items"] == []
+    listed = (await door.http.get("/v1/tokens", headers=stranger)).json()["items"]
+    assert [item["name"] for item in listed] == ["test"]
+    refused = await door.http.post(
+        "/v1/detectors", headers=stranger, json={"name": "door", "query": "?", "model": model.id}
+    )
+    expect_problem(refused, "model_not_found")
+    mine = await door.http.get(f"/v1/queries/{query_id}")
+    assert (mine.json()["state"], mine.json()["answers"]) == ("submitted", [])
+
+
+async def test_names_are_free_in_every_tenant(door: Door) -> None:
+    mine = await door.detector("door")
+    theirs = await door.http.post(
+        "/v1/detectors", headers=await door.token(tenant="other"), json={"name": "door", "query": "Another?"}
+    )
+    assert theirs.status_code == 201
+    assert (await door.http.get("/v1/detectors/door")).json() == mine

@@ -1,0 +1,143 @@
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contracts.http.models import ManifestInput
+from services.inference.decode_child import damage_in
+from services.inference.decoding import Decoded, DecodePool
+from services.kit.errors import Refused
+from tests.support import images
+
+WANTED = ManifestInput(width=32, height=24)
+
+
+@asynccontextmanager
+async def pool_of(threads: int = 1, *, max_pixels: int = 1_000_000, limit_s: float = 30.0) -> AsyncIterator[DecodePool]:
+    async with AsyncExitStack() as stack:
+        pool = DecodePool(threads, max_pixels=max_pixels, limit_s=limit_s)
+        await pool.start(stack)
+        yield pool
+
+
+async def decode(pool: DecodePool, data: bytes, wanted: ManifestInput = WANTED) -> Decoded:
+    return await pool.run(lambda decode: decode(data, wanted))
+
+
+async def code_of(pool: DecodePool, data: bytes) -> str:
+    with pytest.raises(Refused) as refused:
+        await decode(pool, data)
+    return refused.value.code
+
+
+def noise_in_the_scan(data: bytes) -> bytes:
+    """The middle of a JPEG replaced by noise without markers: its structure stays whole."""
+    start, length = len(data) // 2, len(data) // 10
+    noise = np.random.default_rng(5).integers(0, 255, length, dtype=np.uint8).tobytes()  # never 0xFF
+    return data[:start] + noise + data[start + length :]
+
+
+def process(number: int, *names: str) -> Path:
+    return Path("/proc", str(number), *names)
+
+
+def children_of(pool: DecodePool) -> list[int]:
+    return [child._process.pid for child in pool._children]
+
+
+async def test_many_images_at_once_come_out_right() -> None:
+    async with pool_of(3) as pool:
+        colours = [ManifestInput(width=8, height=8, color=color) for color in ("rgb", "bgr", "gray")]
+        jobs = [(images.make_png(seed), wanted) for seed in range(20) for wanted in colours]
+        results = await asyncio.gather(*(decode(pool, data, wanted) for data, wanted in jobs))
+    for (_, wanted), result in zip(jobs, results, strict=True):
+        assert result.pixels.shape == (8, 8, wanted.channels)
+        assert (result.width, result.height) == (64, 48)
+    for rgb, bgr in zip(results[0::3], results[1::3], strict=True):
+        assert (rgb.pixels == bgr.pixels[:, :, ::-1]).all()
+    assert len({result.pixels.tobytes() for result in results[0::3]}) == 20
+
+
+@pytest.mark.parametrize(
+    "data",
+    [images.make_jpeg(width=320, height=240), images.make_jpeg(width=320, height=240, progressive=True)],
+    ids=["baseline", "progressive"],
+)
+async def test_a_jpeg_whose_structure_is_whole_but_whose_pixels_are_damaged_is_corrupt(data: bytes) -> None:
+    async with pool_of() as pool:
+        assert await code_of(pool, noise_in_the_scan(data)) == "image_corrupt"
+        assert await code_of(pool, images.truncated(data) + b"\xff\xd9") == "image_corrupt"  # half of it grey
+        assert (await decode(pool, data)).width == 320  # the complaint about one is not held against the next
+
+
+async def test_the_limits_hold_in_the_child() -> None:
+    async with pool_of(max_pixels=100 * 100) as pool:
+        assert await code_of(pool, images.make_png(width=101, height=100)) == "image_too_large"
+        assert await code_of(pool, images.HDR_BOMB) == "image_format"
+        assert await code_of(pool, images.png_claiming(30_000, 30_000)) == "image_too_large"
+
+
+async def test_an_image_gets_a_second_chance_when_its_child_is_killed() -> None:
+    async with pool_of() as pool:
+        await decode(pool, images.make_jpeg())
+        (first,) = children_of(pool)
+        os.kill(first, signal.SIGKILL)
+        assert (await decode(pool, images.make_jpeg())).width == 64
+        assert children_of(pool) != [first]
+
+
+async def test_a_child_that_says_nothing_is_replaced() -> None:
+    async with pool_of(limit_s=3.0) as pool:
+        await decode(pool, images.make_jpeg())
+        (first,) = children_of(pool)
+        os.kill(first, signal.SIGSTOP)
+        assert await code_of(pool, images.make_jpeg()) == "image_corrupt"
+        assert (await decode(pool, images.make_jpeg())).width == 64
+        assert children_of(pool) != [first]
+
+
+async def test_the_child_knows_no_setting_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGHTLINE_TOKEN_PEPPER", "secret-of-ours")
+    async with pool_of() as pool:
+        await decode(pool, images.make_jpeg())
+        (child,) = children_of(pool)
+        assert b"secret-of-ours" not in process(child, "environ").read_bytes()
+
+
+async def test_closing_ends_every_child() -> None:
+    async with pool_of(2) as pool:
+        await asyncio.gather(*(decode(pool, images.make_jpeg(seed, width=900, height=900)) for seed in range(8)))
+        started = children_of(pool)
+    assert started
+    assert not [child for child in started if process(child).exists()]
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        b"",
+        b"libpng warning: iCCP: known incorrect sRGB profile\n",
+        b"Corrupt JPEG data: 2 extraneous bytes before marker 0xd9\n",
+        b"Warning: unknown JFIF revision number 2.01\n",
+    ],
+)
+def test_what_cameras_do_every_day_is_no_damage(complaint: bytes) -> None:
+    assert damage_in(complaint) is None
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        b"Corrupt JPEG data: premature end of data segment\n",
+        b"Corrupt JPEG data: bad Huffman code\n",
+        b"Corrupt JPEG data: 1431 extraneous bytes before marker 0xd9\n",
+        b"Corrupt JPEG data: found marker 0xd2 instead of RST1\n",
+    ],
+)
+def test_a_decoder_that_lost_its_place_is_damage(complaint: bytes) -> None:
+    assert damage_in(complaint) == complaint.decode().strip()

@@ -1,0 +1,72 @@
+import asyncio
+import threading
+from contextlib import AsyncExitStack
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from services.inference.engine import RunFailed
+from services.inference.onnx_engine import OnnxEngine
+from services.inference.running import Runner
+from services.kit.metrics import Metrics
+from tests.support import onnx_models
+from tests.support.onnx_models import brightness_manifest
+from tests.support.until import until
+
+ONE = np.ones((1, 3, 8, 8), np.float32)
+
+
+async def test_one_run_at_a_time() -> None:
+    model = OnnxEngine(threads=1).load(onnx_models.brightness_model(), brightness_manifest())
+    inside, most = 0, 0
+    lock = threading.Lock()
+
+    def read(outputs: NDArray[np.floating]) -> int:
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        np.linalg.inv(np.eye(200))  # long enough for another to come between
+        with lock:
+            inside -= 1
+        return len(outputs)
+
+    async with AsyncExitStack() as stack:
+        runner = Runner(Metrics())
+        await runner.start(stack)
+        results = await asyncio.gather(*(runner.run(model, ONE, read) for _ in range(20)))
+    assert [count for count, _ in results] == [1] * 20
+    assert all(seconds > 0 for _, seconds in results)
+    assert most == 1
+
+
+async def test_the_event_loop_goes_on_during_a_run_and_a_run_that_takes_too_long_is_stopped() -> None:
+    model = OnnxEngine(threads=1).load(onnx_models.slow_model(), brightness_manifest())
+    turns = 0
+    async with AsyncExitStack() as stack:
+        runner = Runner(Metrics(), limit_s=0.5)
+        await runner.start(stack)
+        run = asyncio.create_task(runner.run(model, ONE, len))
+        while not run.done():
+            await asyncio.sleep(0.01)
+            turns += 1
+        with pytest.raises(RunFailed) as failed:
+            await run
+    assert failed.value.code == "too_slow"
+    assert turns > 5
+
+
+async def test_a_cancelled_run_frees_the_thread() -> None:
+    slow = OnnxEngine(threads=1).load(onnx_models.slow_model(), brightness_manifest())
+    quick = OnnxEngine(threads=1).load(onnx_models.brightness_model(), brightness_manifest())
+    async with AsyncExitStack() as stack:
+        runner = Runner(Metrics(), limit_s=30.0)
+        await runner.start(stack)
+        run = asyncio.create_task(runner.run(slow, ONE, len))
+        await until(lambda: slow._running is not None)
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+        async with asyncio.timeout(10):
+            assert (await runner.run(quick, ONE, len))[0] == 1

@@ -1,0 +1,160 @@
+"""Starting the platform with the command, and what it says when it cannot."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.sightline.command.conftest import Run
+from tests.support.server import ROOT, clean_environment, serving
+
+
+def test_up_says_where_it_is_and_who_may_call(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sightline", "up", "--port", "0", "--data", str(tmp_path)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        line = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == ""
+    assert process.wait() == 0
+    assert line.startswith("Sightline is ready: http://127.0.0.1:")
+    assert "/docs" in line
+    assert str(tmp_path) in line
+    assert "without a token" in line
+
+
+def test_up_is_ready_when_it_says_so(tmp_path: Path) -> None:
+    with serving(tmp_path) as server, httpx2.Client(trust_env=False) as http:
+        assert http.get(f"{server.url}/readyz").status_code == 200
+        assert http.get(f"{server.url}/docs").status_code == 200
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        (["--bus", "bogus://x"], {}, "bus: the address must begin"),
+        ([], {"SIGHTLINE_BOGUS": "1"}, "SIGHTLINE_BOGUS is not a setting"),
+        (["--host", "192.0.2.1"], {}, "cannot listen"),
+    ],
+)
+def test_up_that_cannot_run_says_why_in_one_line(
+    process: Run, tmp_path: Path, arguments: list[str], environment: dict[str, str], said: str
+) -> None:
+    ran = process("up", "--port", "0", "--data", tmp_path, *arguments, **environment)
+    assert ran.exit_code == 1
+    assert said in ran.stderr.splitlines()[-1]
+    assert "Traceback" not in ran.stderr
+
+
+def test_check_config_prints_the_settings_without_secrets(process: Run, tmp_path: Path) -> None:
+    ran = process(
+        "serve",
+        "gateway",
+        "--check-config",
+        "--data",
+        tmp_path,
+        SIGHTLINE_TOKEN_PEPPER="hunter2",
+        SIGHTLINE_LANES="a,b",
+    )
+    assert ran.exit_code == 0
+    settings = json.loads(ran.stdout)
+    assert (settings["data"], settings["lanes"]) == (str(tmp_path), ["a", "b"])
+    assert "hunter2" not in ran.stdout + ran.stderr
+    assert "bus" in ran.stderr
+    assert "store" in ran.stderr
+
+
+def test_check_config_fails_when_something_cannot_be_reached(process: Run, tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("")
+    ran = process("serve", "gateway", "--check-config", "--data", tmp_path, "--store", f"sqlite:///{in_the_way}/x/y")
+    assert ran.exit_code == 1
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("role", ["result_store", "inference", "submitter", "gateway"])
+def test_each_service_runs_alone(tmp_path: Path, role: str) -> None:
+    command = [sys.executable, "-m", "sightline", "serve", role, "--port", "0", "--data", str(tmp_path)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        url = process.stdout.readline().split()[3]
+        with httpx2.Client(trust_env=False) as http:
+            assert http.get(f"{url}/readyz").status_code == 200
+        process.terminate()
+    assert process.wait() == 0
+
+
+def test_a_role_that_does_not_exist_is_wrong_usage(process: Run) -> None:
+    assert process("serve", "bogus").exit_code == 2
+
+
+def test_the_client_alone_says_what_to_install(tmp_path: Path) -> None:
+    """A machine with only the client has no services package."""
+    for name in ("contracts", "sightline"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    code = (
+        "import sys; sys.path[:] = [p for p in sys.path if p != sys.argv[1]]; sys.path.insert(0, sys.argv[2])\n"
+        "sys.meta_path[:] = [f for f in sys.meta_path if 'Editable' not in repr(f)]\n"
+        "sys.argv = ['sightline', sys.argv[3]]; from sightline.command import main; main()"
+    )
+    for command, extra in (("up", "embedded"), ("demo", "embedded")):
+        ran = subprocess.run(
+            [sys.executable, "-c", code, str(ROOT), str(tmp_path), command],
+            cwd=tmp_path,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 1
+        assert len(ran.stderr.splitlines()) == 1
+        assert f"sightline[{extra}]" in ran.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script(process: Run, shell: str) -> None:
+    ran = process("--show-completion", shell)
+    assert ran.exit_code == 0
+    assert "_SIGHTLINE_COMPLETE" in ran.stdout
+
+
+def test_completion_knows_the_commands(process: Run) -> None:
+    ran = process(_SIGHTLINE_COMPLETE="complete_bash", COMP_WORDS="sightline det", COMP_CWORD="1")
+    assert "detectors" in ran.stdout
+
+
+def test_help_names_the_exit_codes_and_every_command_has_help(process: Run) -> None:
+    ran = process("--help")
+    assert "Exit codes" in ran.stdout
+    for command in (
+        "up",
+        "serve",
+        "submit",
+        "capture",
+        "get",
+        "wait",
+        "list",
+        "cancel",
+        "erase",
+        "label",
+        "image",
+        "detectors",
+        "models",
+        "tokens",
+        "review",
+        "demo",
+        "version",
+    ):
+        assert f"\n  {command} " in ran.stdout
+    assert process("version").stdout.startswith("sightline ")
