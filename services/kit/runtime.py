@@ -117,10 +117,24 @@ async def run(settings: Settings, factories: Sequence[Factory], on_ready: Callab
     log.info("runtime.stopped")
 
 
+def run_process(settings: Settings, factories: Sequence[Factory], on_ready: Callable[[str], None]) -> None:
+    """Be the process: `run` in a fresh event loop, the fast one where there is one."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(run(settings, factories, on_ready))
+
+
 def origin_of(listener: socket.socket) -> str:
     """Return the origin of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not made for every platform; the standard loop does the same, slower
+        return None
+    return uvloop.new_event_loop
 
 
 class _Server(uvicorn.Server):

@@ -70,7 +70,7 @@ def _run(module: str, extra: str, given: dict[str, Any]) -> None:
         settings = settings_module.load(**_for_people(given))
         logging.configure(settings.log_level, settings.log_format)
         factories = composed.ALL if hasattr(composed, "ALL") else (composed.create,)
-        asyncio.run(runtime.run(settings, factories, lambda origin: _tell_ready(origin, settings)))
+        runtime.run_process(settings, factories, lambda origin: _tell_ready(origin, settings))
 
 
 def _for_people(given: dict[str, Any]) -> dict[str, Any]:
