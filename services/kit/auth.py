@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from contracts.http.tokens import SCOPES, Scope
 from services.kit.errors import ConfigError, Refused, Unavailable
 from services.kit.settings import Settings
@@ -60,21 +62,34 @@ def hash_secret(token: str, pepper: bytes) -> str:
 
 
 def pepper_of(settings: Settings) -> bytes:
-    """Return the key of the token hashes; with embedded adapters one is generated in `data` at first start.
+    """Return the key of the token hashes.
 
     Raises:
         ConfigError: it is not set although several processes must share it, or the file cannot be used.
     """
-    if settings.token_pepper is not None:
-        return settings.token_pepper.get_secret_value().encode()
-    if not settings.store_url.startswith("sqlite:"):
+    if settings.token_pepper is None and not settings.store_url.startswith("sqlite:"):
         raise ConfigError("SIGHTLINE_TOKEN_PEPPER is not set: every service needs the same one")
+    pepper = with_own_pepper(settings).token_pepper
+    return pepper.get_secret_value().encode() if pepper else b""
+
+
+def with_own_pepper(settings: Settings) -> Settings:
+    """Return the settings with a pepper: theirs, else the one in `data`, which is generated at first start.
+
+    For a process that shares its tokens with no other: the all-in-one.
+
+    Raises:
+        ConfigError: the file cannot be used.
+    """
+    if settings.token_pepper is not None:
+        return settings
     path = settings.data / "token-pepper"
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
-        return _read_or_make(path)
+        pepper = _read_or_make(path)
     except OSError as error:
         raise ConfigError(f"cannot use {path}: {error.strerror}") from error
+    return settings.model_copy(update={"token_pepper": SecretStr(pepper.decode())})
 
 
 def _read_or_make(path: Path) -> bytes:

@@ -69,7 +69,9 @@ def _run(module: str, extra: str, given: dict[str, Any]) -> None:
     with translated():
         settings = settings_module.load(**_for_people(given))
         logging.configure(settings.log_level, settings.log_format)
-        factories = composed.ALL if hasattr(composed, "ALL") else (composed.create,)
+        factories = composed.ALL if extra == "embedded" else (composed.create,)
+        if extra == "embedded":
+            settings = part("services.kit.auth", extra).with_own_pepper(settings)
         runtime.run_process(settings, factories, lambda origin: _tell_ready(origin, settings))
 
 
