@@ -1,6 +1,53 @@
 """What all tests share."""
 
 import os
+from collections.abc import Iterator
+
+import pytest
+
+from infra.local.errors import ServerMissingError
+from tests.support.servers import AmqpServer, MongoServer, amqp_server, close_servers, mongodb_server
 
 # Tests that import ONNX Runtime themselves report to nobody either; see docs/adr/0009-no-telemetry.md.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[None]:
+    """Ends the session's servers after its last test."""
+    yield
+    close_servers()
+
+
+@pytest.fixture(scope="session")
+def amqp(servers: None) -> AmqpServer:
+    """The session's RabbitMQ."""
+    try:
+        return amqp_server()
+    except ServerMissingError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def mongodb(servers: None) -> MongoServer:
+    """The session's MongoDB."""
+    try:
+        return mongodb_server()
+    except ServerMissingError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def amqp_url(amqp: AmqpServer) -> Iterator[str]:
+    """The administrator's address of a virtual host of this test's own."""
+    url = amqp.vhost("test")
+    yield url
+    amqp.remove_vhost(url)
+
+
+@pytest.fixture
+def mongodb_url(mongodb: MongoServer) -> Iterator[str]:
+    """The administrator's address of a database of this test's own."""
+    url = mongodb.database("test")
+    yield url
+    mongodb.remove_database(url)

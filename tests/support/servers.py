@@ -1,0 +1,136 @@
+"""The real RabbitMQ and the real MongoDB of a test session, each started when the first test asks for it.
+
+Where they come from, in this order: an address given (SIGHTLINE_TEST_AMQP_URL, SIGHTLINE_TEST_MONGODB_URL), a Docker
+engine, processes of this user. SIGHTLINE_TEST_SERVERS=docker or =local asks for one of the last two only. A server
+that cannot be had fails the tests that need it, with what to install; no test is skipped for it.
+
+One server serves the whole session, so a test works in a virtual host or a database of its own. A test that stops,
+kills or freezes a server gives it back running.
+"""
+
+import atexit
+import os
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+from infra.local import folders
+from infra.local.errors import ServerMissingError
+from infra.local.mongodb import MongoDB
+from infra.local.rabbitmq import RabbitMQ
+from tests.support.given_servers import GivenAmqp, GivenMongo
+
+_SOURCES = ("any", "local")
+
+
+class Switchable(Protocol):
+    """A server that a test may take away for a while; what it stored stays, and so does its address."""
+
+    def start(self) -> None:
+        """Start it again and return when it serves."""
+
+    def stop(self) -> None:
+        """Shut it down in good order."""
+
+    def kill(self) -> None:
+        """End it as kill -9 does."""
+
+    def pause(self) -> None:
+        """Freeze it: its sockets stay open and nothing answers."""
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+
+
+class AmqpServer(Switchable, Protocol):
+    """A RabbitMQ. `url` is its administrator's address, with the virtual host `/`."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    def vhost(self, name: str) -> str:
+        """Make a fresh virtual host, named after `name`, and return the administrator's address in it."""
+
+    def remove_vhost(self, url: str) -> None:
+        """Remove the virtual host of an address, with everything in it."""
+
+    def ctl(self, *arguments: str) -> str:
+        """Run `rabbitmqctl` against it and return what it prints."""
+
+
+class MongoServer(Switchable, Protocol):
+    """A MongoDB replica set of one with authentication. `url` is its administrator's address."""
+
+    @property
+    def url(self) -> str: ...
+
+    def database(self, name: str) -> str:
+        """The administrator's address with a fresh database, named after `name`."""
+
+    def remove_database(self, url: str) -> None:
+        """Remove the database of an address."""
+
+
+@cache
+def amqp_server() -> AmqpServer:
+    """The session's RabbitMQ, running.
+
+    Raises:
+        ServerMissingError: there is none to be had; the message says what to install.
+    """
+    if url := os.environ.get("SIGHTLINE_TEST_AMQP_URL"):
+        return GivenAmqp(url)
+    _check_source()
+    server = RabbitMQ(_folder("rabbitmq"))
+    _endings().callback(server.close)
+    server.start()
+    return server
+
+
+@cache
+def mongodb_server() -> MongoServer:
+    """The session's MongoDB, running and primary.
+
+    Raises:
+        ServerMissingError: there is none to be had; the message says what to install.
+    """
+    if url := os.environ.get("SIGHTLINE_TEST_MONGODB_URL"):
+        return GivenMongo(url)
+    _check_source()
+    server = MongoDB(_folder("mongodb"))
+    _endings().callback(server.close)
+    server.start()
+    return server
+
+
+def close_servers() -> None:
+    """End the session's servers and remove what they kept; asked again, they would start anew."""
+    _endings().close()
+    amqp_server.cache_clear()
+    mongodb_server.cache_clear()
+
+
+@cache
+def _endings() -> ExitStack:
+    """What ends the servers, at the latest when the interpreter ends."""
+    folders.sweep()
+    atexit.register(close_servers)
+    return ExitStack()
+
+
+def _folder(kind: str) -> Path:
+    """A folder that is removed, with every process started for it, at the end."""
+    endings = _endings()
+    folder = folders.make_folder(kind)
+    endings.callback(folders.remove, folder)
+    return folder
+
+
+def _check_source() -> None:
+    chosen = os.environ.get("SIGHTLINE_TEST_SERVERS", "any")
+    if chosen not in _SOURCES:
+        raise ServerMissingError(f"SIGHTLINE_TEST_SERVERS is {chosen!r}; it may be {', '.join(_SOURCES)}")
