@@ -106,9 +106,9 @@ class Waiter:
         or as long as `absent` says, which may be shorter or longer.
 
         Raises:
-            Unavailable: too many wait already, or the store is away.
+            Unavailable: too many wait already and this one would too, or the store is away.
         """
-        if self._count >= self._max_waiters:
+        if timeout_s > 0 and self._count >= self._max_waiters:
             raise Unavailable(f"{self._count} requests wait already; poll instead, or try again")
         deadline = asyncio.get_running_loop().time() + timeout_s
         wait = _Wait(key, wanted)
