@@ -13,7 +13,7 @@ from contracts.events import PREFIX, Event
 from contracts.ids import IMAGE_QUERY, is_id
 from contracts.topics import IMAGE_QUERIES
 from contracts.v1.query import QueryFailed
-from services.kit.bus.codec import MSGPACK
+from services.kit.bus.codec import MSGPACK, may_speak_for
 from services.kit.bus.port import DEAD_ATTEMPTS, DEAD_DETAIL, DEAD_QUEUE, DEAD_REASON, Message
 from services.kit.clock import Clock
 from services.kit.store.documents import QueryKey
@@ -94,8 +94,12 @@ def _lost_question(message: Message) -> bool:
 
 
 def _tenant(message: Message) -> str:
+    """Return the tenant that the message names, "" when it names none or may not speak for it.
+
+    Otherwise a device could end another tenant's query by sending rubbish under its ID.
+    """
     tenant = message.headers.get(PREFIX + "tenant", "")
-    return tenant if _NAME.match(tenant) else ""
+    return tenant if _NAME.match(tenant) and may_speak_for(message, tenant) else ""
 
 
 def _query_id(message: Message) -> str | None:

@@ -12,7 +12,7 @@ from contracts.base import NAME_PATTERN, Payload
 from contracts.events import PREFIX, SPEC_VERSION, Event, to_headers, type_and_version
 from contracts.ids import EVENT, new_id
 from contracts.topics import BY_MODEL, TOPICS
-from services.kit.bus.port import Message
+from services.kit.bus.port import DEVICE_USER, UNVERIFIED, Message
 from services.kit.errors import Undecodable, UnknownVersion
 
 JSON = "application/json"
@@ -92,6 +92,9 @@ def decode(message: Message) -> Event[Payload]:
         raise Undecodable("too_large", f"{len(message.body)} bytes, at most {MAX_BODY_BYTES}")
     if headers.get(PREFIX + "specversion") != SPEC_VERSION:
         raise Undecodable("bad_envelope", f"specversion is not {SPEC_VERSION}")
+    tenant = _name(headers, "tenant")
+    if not may_speak_for(message, tenant):
+        raise Undecodable("wrong_tenant", f"the broker's user {message.user!r} may not send for tenant {tenant!r}")
     try:
         return Event(
             id=_text(headers, "id"),
@@ -99,7 +102,7 @@ def decode(message: Message) -> Event[Payload]:
             version=topic.version,
             source=_text(headers, "source"),
             time=_time(headers, "time"),
-            tenant=_name(headers, "tenant"),
+            tenant=tenant,
             lane=_name(headers, "lane", "default"),
             subject=headers.get(PREFIX + "subject"),
             expires=_time(headers, "expires") if PREFIX + "expires" in headers else None,
@@ -110,6 +113,17 @@ def decode(message: Message) -> Event[Payload]:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise Undecodable("bad_payload", f"{where}: {first['msg']}") from None
+
+
+def may_speak_for(message: Message, tenant: str) -> bool:
+    """Say whether the sender of `message` may send for `tenant`.
+
+    A device may for the tenant in its user name alone. Submissions that nobody vouches for are nobody's: a device
+    could leave its name out. Whoever else the broker lets publish is one of our services.
+    """
+    if message.user.startswith(DEVICE_USER):
+        return message.user.removeprefix(DEVICE_USER).partition(".")[0] == tenant
+    return not (message.exchange == "in" and message.user == UNVERIFIED)
 
 
 def _payload(model: type[Payload], message: Message) -> Payload:

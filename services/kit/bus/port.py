@@ -10,6 +10,11 @@ from contracts.topics import Exchange, Queue
 MAX_BODY_BYTES = 16 * 1024 * 1024 - 64 * 1024
 """Largest body that every bus takes: RabbitMQ 4 takes messages of 16 MiB, and headers count."""
 
+UNVERIFIED = "unverified"
+"""`Message.user` of a message whose sender did not let the broker vouch for it although it could have."""
+DEVICE_USER = "device."
+"""Broker users of devices are named `device.TENANT.NAME`: what they send is that tenant's and nobody else's."""
+
 # Headers of a dead letter, beside those the message had. The queue is `Queue.name`; the lane is in the routing key.
 DEAD_QUEUE = "sightline-dead-queue"
 DEAD_REASON = "sightline-dead-reason"
@@ -19,7 +24,10 @@ DEAD_ATTEMPTS = "sightline-dead-attempts"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """Bytes with an address. `user` is the broker-verified sender, "" where the bus does not know one."""
+    """Bytes with an address.
+
+    `user` is the broker-verified sender, UNVERIFIED when it did not say, "" where the bus knows no users.
+    """
 
     exchange: Exchange
     routing_key: str

@@ -21,6 +21,7 @@ from contracts.v1.query import QueryCancelled, QueryErased, QueryHeld
 from contracts.v1.results import ResultsStored
 from services.kit.bus.codec import decode, encode, event_of
 from services.kit.bus.memory import MemoryBus
+from services.kit.bus.port import DEAD_REASON
 from services.kit.catalog import Catalog
 from services.kit.health import Health
 from services.kit.metrics import Metrics
@@ -30,6 +31,7 @@ from services.kit.store.documents import QueryDocument, QueryKey
 from services.kit.store.records import Blob, DetectorRecord, ModelRecord
 from services.kit.store.sqlite import SqliteStore
 from services.kit.waiter import Waiter
+from services.result_store.dead import keep_letters
 from services.result_store.service import ResultStore, create
 from tests.support.buses import take
 from tests.support.messages import message
@@ -261,6 +263,16 @@ async def test_a_question_that_cannot_be_read_fails_by_the_id_in_its_envelope(ho
     document = await house.known(query_id)
     assert document.state == "failed"
     assert document.error is not None
+
+
+async def test_a_device_cannot_end_another_tenants_query(house: House) -> None:
+    """The broker's word of who sent it outlives the dead-lettering; the tenant header is only the sender's."""
+    victim = new_id("iq", START)
+    headers = {"cloudEvents_subject": victim, "cloudEvents_tenant": TENANT, DEAD_REASON: "bad_payload"}
+    forged = replace(message(body=b"rubbish", headers=headers), user="device.other.gate-3")
+    assert await keep_letters([forged], house.platform.store, house.clock) == []
+    honest = replace(forged, user=f"device.{TENANT}.gate-3")
+    assert [fact.key.id for fact in await keep_letters([honest], house.platform.store, house.clock)] == [victim]
 
 
 async def test_rubbish_without_an_id_is_kept_for_an_operator(house: House) -> None:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.examples import EXAMPLES
+from contracts.topics import Exchange
 from contracts.v1.image_query import ImageQuerySubmitted
 from services.kit.bus.codec import JSON, MAX_BODY_BYTES, MSGPACK, decode, encode, event_of
-from services.kit.bus.port import Message
+from services.kit.bus.port import UNVERIFIED, Message
 from services.kit.errors import Undecodable, UnknownVersion
 
 AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
@@ -98,6 +99,30 @@ def test_a_bad_envelope_is_refused(name: str, value: str) -> None:
 def test_a_version_that_nobody_knows_yet_is_its_own_error(schema: str) -> None:
     with pytest.raises(UnknownVersion):
         decode(question(cloudEvents_dataschema=schema))
+
+
+@pytest.mark.parametrize(
+    ("user", "exchange", "taken"),
+    [
+        ("", "in", True),
+        ("sightline-submitter", "in", True),
+        ("device.acme.gate-3", "in", True),
+        ("device.acme", "in", True),
+        ("device.other.gate-3", "in", False),
+        ("device.acme-2.gate-3", "in", False),
+        ("device.", "in", False),
+        (UNVERIFIED, "in", False),
+        (UNVERIFIED, "facts", True),
+    ],
+)
+def test_a_device_speaks_for_its_own_tenant_alone(user: str, exchange: Exchange, taken: bool) -> None:  # noqa: FBT001
+    message = replace(question(), user=user, exchange=exchange)
+    if taken:
+        assert decode(message).tenant == "acme"
+        return
+    with pytest.raises(Undecodable) as caught:
+        decode(message)
+    assert caught.value.code == "wrong_tenant"
 
 
 def test_errors_do_not_echo_the_payload() -> None:
