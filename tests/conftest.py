@@ -1,7 +1,8 @@
 """What all tests share."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import pytest
 
@@ -12,6 +13,9 @@ from tests.support.servers import AmqpServer, MongoServer, amqp_server, close_se
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
+_Server = TypeVar("_Server")
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[None]:
     """Ends the session's servers after its last test."""
@@ -19,22 +23,26 @@ def servers() -> Iterator[None]:
     close_servers()
 
 
+def _had(server: Callable[[], _Server]) -> _Server:
+    """The server, or one clear failure that says what to install."""
+    missing = ""
+    try:
+        return server()
+    except ServerMissingError as error:
+        missing = str(error)
+    pytest.fail(missing, pytrace=False)
+
+
 @pytest.fixture(scope="session")
 def amqp(servers: None) -> AmqpServer:
     """The session's RabbitMQ."""
-    try:
-        return amqp_server()
-    except ServerMissingError as error:
-        pytest.fail(str(error), pytrace=False)
+    return _had(amqp_server)
 
 
 @pytest.fixture(scope="session")
 def mongodb(servers: None) -> MongoServer:
     """The session's MongoDB."""
-    try:
-        return mongodb_server()
-    except ServerMissingError as error:
-        pytest.fail(str(error), pytrace=False)
+    return _had(mongodb_server)
 
 
 @pytest.fixture

@@ -29,20 +29,20 @@ def base_folder() -> Path:
 def make_folder(kind: str) -> Path:
     """A new folder that belongs to this process."""
     folder = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=base_folder()))
-    (folder / _OWNER).write_text(json.dumps(_identity(os.getpid())))
+    (folder / _OWNER).write_text(json.dumps(identity(os.getpid())))
     return folder
 
 
 def record(folder: Path, pid: int) -> None:
     """Remember that process `pid`, the leader of its group, was started for this folder."""
     known = _recorded(folder)
-    (folder / _STARTED).write_text(json.dumps([*known, _identity(pid)]))
+    (folder / _STARTED).write_text(json.dumps([*known, identity(pid)]))
 
 
 def remove(folder: Path) -> None:
     """End what still runs for this folder and remove it."""
     for pid, started in _recorded(folder):
-        if _identity(pid) == (pid, started):
+        if identity(pid) == (pid, started):
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
     shutil.rmtree(folder, ignore_errors=True)
@@ -61,7 +61,7 @@ def _owned(folder: Path) -> bool:
         pid, started = json.loads((folder / _OWNER).read_text())
     except (OSError, ValueError):
         return _is_young(folder)
-    return _identity(pid) == (pid, started)
+    return identity(pid) == (pid, started)
 
 
 def _is_young(folder: Path) -> bool:
@@ -78,7 +78,7 @@ def _recorded(folder: Path) -> list[tuple[int, str]]:
         return []
 
 
-def _identity(pid: int) -> tuple[int, str]:
+def identity(pid: int) -> tuple[int, str]:
     """The process ID with its start time, which is empty when there is no such process."""
     with suppress(OSError):
         return pid, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]

@@ -17,8 +17,9 @@ _ANSWER_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Management:
-    """The management API on a port of this machine."""
+    """The management API at an address, as one user."""
 
+    host: str
     port: int
     user: str
     password: str = field(repr=False)
@@ -48,13 +49,13 @@ class Management:
             raise ServerFailedError(f"RabbitMQ's management answered {status} to {method} {path}")
 
     def _call(self, method: str, path: str, body: dict[str, str] | None = None) -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_ANSWER_S)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=_ANSWER_S)
         credentials = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
             return connection.getresponse().status
         except http.client.HTTPException as error:
-            raise ConnectionError(f"management on port {self.port}: {error!r}") from error
+            raise ConnectionError(f"management at {self.host}:{self.port}: {error!r}") from error
         finally:
             connection.close()

