@@ -40,9 +40,25 @@ _HTTP_DRAIN_S = 5
 
 def open_bus(settings: Settings) -> Bus:
     """Return the bus that the address names, not yet entered."""
-    if settings.bus_url.startswith("memory:"):
+    scheme = settings.bus_url.split(":", 1)[0]
+    if scheme == "memory":
         return MemoryBus()
+    if scheme in {"amqp", "amqps"}:
+        return _rabbit_bus(settings)
     return SqliteBus(_path_in(settings.bus_url))
+
+
+def _rabbit_bus(settings: Settings) -> Bus:
+    try:
+        from services.kit.bus.rabbit.bus import RabbitBus
+    except ImportError as error:
+        raise ConfigError("a bus on RabbitMQ needs: pip install 'sightline[rabbitmq]'") from error
+    return RabbitBus(
+        settings.bus_url,
+        ca_file=settings.bus_ca_file,
+        lanes=settings.lanes,
+        queue_limit_bytes=settings.queue_limit_bytes,
+    )
 
 
 def open_store(settings: Settings, clock: Clock) -> Store:

@@ -30,7 +30,17 @@ class Settings(BaseSettings):
 
     # Where things are
     data: Path = Field(Path("sightline-data"), description="Folder of the embedded adapters and of generated secrets.")
-    bus: str = Field("", description="Address of the bus; empty means sqlite in `data`. `memory://` forgets at exit.")
+    bus: str = Field(
+        "",
+        description="Address of the bus: `amqps://user:password@host/vhost`; `memory://` forgets at exit; "
+        "empty means sqlite in `data`.",
+    )
+    bus_ca_file: Path | None = Field(
+        None, description="Certificates that an `amqps://` bus is trusted by; unset means the system's."
+    )
+    queue_limit_bytes: Annotated[int, Field(ge=1024**2)] = Field(
+        4 * 1024**3, description="Most that lies in one queue of RabbitMQ, fixed when the queue is first declared."
+    )
     store: str = Field("", description="Address of the store; empty means sqlite in `data`.")
 
     # HTTP
@@ -105,7 +115,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_addresses(self) -> Self:
-        _check_scheme("bus", self.bus_url, ("memory", "sqlite"))
+        _check_scheme("bus", self.bus_url, ("memory", "sqlite", "amqp", "amqps"))
         _check_scheme("store", self.store_url, ("sqlite",))
         if not self.lanes:
             raise ValueError("lanes: name at least one lane")

@@ -9,7 +9,9 @@ from pathlib import Path
 from contracts.topics import Queue
 from services.kit.bus.memory import MemoryBus
 from services.kit.bus.port import Bus, Delivery, Depth, Subscription
+from services.kit.bus.rabbit.bus import RabbitBus
 from services.kit.bus.sqlite import SqliteBus
+from tests.support.servers import amqp_server
 
 Connect = Callable[[], Bus]
 """Makes a bus that is not entered yet; each call leads to the same messages where the adapter persists them."""
@@ -34,9 +36,20 @@ async def _sqlite(folder: Path) -> AsyncIterator[Connect]:
     yield lambda: SqliteBus(folder / "bus.sqlite")
 
 
+@asynccontextmanager
+async def _rabbit(folder: Path) -> AsyncIterator[Connect]:
+    server = amqp_server()
+    url = server.vhost("bus")
+    try:
+        yield lambda: RabbitBus(url)
+    finally:
+        server.remove_vhost(url)
+
+
 ADAPTERS = (
     Adapter(name="memory", persists=False, place=_memory),
     Adapter(name="sqlite", persists=True, place=_sqlite),
+    Adapter(name="rabbit", persists=True, place=_rabbit),
 )
 
 

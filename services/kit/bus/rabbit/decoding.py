@@ -1,0 +1,47 @@
+"""Makes the driver's decoder take what any publisher may send.
+
+RabbitMQ passes on property strings that are not UTF-8, times beyond the calendar and tables nested without end. pamqp
+raises on them, aiormq then drops the whole connection, and the message comes again: one device could stop a consumer
+for good. Here such a value is replaced instead, and the message becomes a dead letter like any unreadable one.
+"""
+
+import struct
+
+from pamqp import decode
+from pamqp.common import FieldTable, FieldValue
+
+UNREADABLE = "sightline-bus-unreadable"
+LARGEST_TABLE_BYTES = 64 * 1024
+"""Headers above this are not decoded: our own are a tenth of it, and pamqp's time grows with the square."""
+
+_FAULTS = (ValueError, OverflowError, OSError, RecursionError, struct.error)
+
+
+def tolerate_anything() -> None:
+    """Replace the decoders that can raise; calling it again changes nothing."""
+    decode.METHODS["shortstr"] = _short_string
+    decode.METHODS["timestamp"] = _timestamp
+    decode.METHODS["table"] = _table
+    decode.TABLE_MAPPING[b"T"] = _timestamp
+
+
+def _short_string(value: bytes) -> tuple[int, str]:
+    length = value[0]
+    return length + 1, value[1 : length + 1].decode("utf-8", "replace")
+
+
+def _timestamp(value: bytes) -> tuple[int, FieldValue]:
+    try:
+        return decode.timestamp(value)
+    except _FAULTS:
+        return 8, None
+
+
+def _table(value: bytes) -> tuple[int, FieldTable]:
+    length = int.from_bytes(value[:4], "big")
+    if length > LARGEST_TABLE_BYTES:
+        return length + 4, {UNREADABLE: f"headers of {length} bytes"}
+    try:
+        return decode.field_table(value)
+    except _FAULTS:
+        return length + 4, {UNREADABLE: "headers that cannot be decoded"}

@@ -1,0 +1,67 @@
+"""The driver's errors, told in ours."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+from aiormq import exceptions as driver
+
+from services.kit.errors import ConfigError, PlatformError, Unavailable
+
+ANSWER_S = 3.0
+"""How long the broker may take to answer anything."""
+
+_REFUSED = 530
+"""The reply code for a virtual host that is not there or not ours."""
+
+
+def is_ours() -> bool:
+    """Say whether the CancelledError in hand is meant for this task: the driver raises it for lost connections too."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+@asynccontextmanager
+async def translated(doing: str, timeout_s: float = ANSWER_S) -> AsyncIterator[None]:
+    """Bound what is done inside in time and raise Unavailable for every fault of the connection.
+
+    What the broker refused on a channel (missing, refused, other arguments) passes through.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
+    except TimeoutError:
+        raise Unavailable(f"RabbitMQ did not answer within {timeout_s:g} s: {doing}") from None
+    except asyncio.CancelledError:
+        if is_ours():
+            raise
+        raise Unavailable(f"the connection to RabbitMQ was lost: {doing}") from None
+    except (driver.ChannelNotFoundEntity, driver.ChannelAccessRefused, driver.ChannelPreconditionFailed):
+        raise
+    except CONNECTION_EXCEPTIONS as error:
+        raise Unavailable(f"{doing}: {text_of(error)}") from error
+
+
+def text_of(error: BaseException) -> str:
+    """Return what the broker or the driver said, in one line."""
+    words = " ".join(str(argument) for argument in error.args if argument not in (None, 0)) or type(error).__name__
+    return " ".join(words.split())[:300]
+
+
+def connect_error(error: BaseException, where: object) -> PlatformError:
+    """Return what a failed attempt to connect means for a person."""
+    cause = error if isinstance(error, ssl.SSLError) else error.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return ConfigError(f"the certificate of RabbitMQ at {where} is not trusted: {cause.verify_message}")
+    if isinstance(cause, ssl.SSLError):
+        return ConfigError(f"no TLS with RabbitMQ at {where}: {cause.reason or 'the handshake failed'}")
+    if isinstance(error, (driver.AuthenticationError, driver.ProbableAuthenticationError)):
+        return ConfigError(f"RabbitMQ at {where} refuses this user or password")
+    if isinstance(error, driver.ConnectionClosed) and error.args and error.args[0] == _REFUSED:
+        text = text_of(error)
+        return Unavailable(text) if "limit" in text else ConfigError(f"RabbitMQ at {where}: {text}")
+    if isinstance(error, (driver.IncompatibleProtocolError, driver.ProtocolSyntaxError)):
+        return ConfigError(f"what listens at {where} does not speak AMQP 0-9-1")
+    return Unavailable(f"RabbitMQ at {where} cannot be reached: {text_of(error)}")

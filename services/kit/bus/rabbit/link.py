@@ -1,0 +1,177 @@
+"""One connection that comes back by itself."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Literal
+
+import aio_pika
+import structlog
+from aiormq.abc import AbstractChannel, AbstractConnection
+
+from services.kit.bus.rabbit.address import Address
+from services.kit.bus.rabbit.capabilities import Capabilities, read_capabilities
+from services.kit.bus.rabbit.decoding import tolerate_anything
+from services.kit.bus.rabbit.faults import ANSWER_S, connect_error, is_ours, text_of, translated
+from services.kit.errors import ConfigError, PlatformError, Unavailable
+
+log = structlog.get_logger(__name__)
+
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 5.0
+
+Use = Literal["publish", "consume"]
+
+
+class Link:
+    """A connection to the broker, and the attempts to have it again once it is lost.
+
+    The two directions have one each: a broker that is short of memory or disk stops reading from publishers.
+    """
+
+    def __init__(self, address: Address, use: Use) -> None:
+        self._address = address
+        self.use = use
+        self.problem = "RabbitMQ is not connected yet"
+        self.capabilities: Capabilities | None = None
+        self._opened: aio_pika.abc.AbstractConnection | None = None
+        self._connection: AbstractConnection | None = None
+        self._connected = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Connect, and stay connected from then on.
+
+        Raises:
+            ConfigError: the server refuses us.
+            Unavailable: it cannot be reached now.
+        """
+        tolerate_anything()
+        await self._connect()
+        self._keeper = asyncio.create_task(self._keep(), name=f"rabbitmq {self.use}")
+
+    async def close(self) -> None:
+        """Close the connection for good; idempotent."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        self.problem = "the bus is closed"
+        await self._disconnect()
+
+    @property
+    def connection(self) -> AbstractConnection:
+        """The connection. Raises Unavailable while there is none."""
+        if self._connection is None or not self._connection.is_opened:
+            raise Unavailable(self.problem)
+        return self._connection
+
+    async def wait(self) -> AbstractConnection:
+        """Wait until there is a connection, however long it takes."""
+        while True:
+            await self._connected.wait()
+            with suppress(Unavailable):
+                return self.connection
+            await asyncio.sleep(_FIRST_PAUSE_S)  # lost a moment ago, and the keeper is about to notice
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the broker has told us that it does not read what we publish: its memory or disk is short.
+
+        The driver has no question for it but one: `ready` returns at once, unless the connection is blocked.
+        """
+        waiting = self.connection.ready().__await__()
+        try:
+            next(waiting)
+        except StopIteration:
+            return False
+        finally:
+            waiting.close()
+        return True
+
+    @asynccontextmanager
+    async def channel(self) -> AsyncIterator[AbstractChannel]:
+        """A channel for a moment: what the broker refuses costs the channel on which it was asked."""
+        async with translated("opening a channel"):
+            channel = await self.connection.channel(publisher_confirms=False)
+        try:
+            yield channel
+        finally:
+            await close_channel(channel)
+
+    async def _connect(self) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                opened = await aio_pika.connect(
+                    self._address.url,
+                    ssl_context=self._address.tls,
+                    client_properties={"connection_name": f"sightline {self.use}"},
+                )
+        except TimeoutError:
+            raise Unavailable(f"what listens at {self._address} says nothing within {ANSWER_S:g} s") from None
+        except asyncio.CancelledError as error:
+            if is_ours():
+                raise
+            raise connect_error(error, self._address) from None
+        except Exception as error:
+            raise connect_error(error, self._address) from error
+        self._opened = opened
+        if opened.transport is None:
+            raise Unavailable(f"RabbitMQ at {self._address} closed the connection at once")
+        self._connection = opened.transport.connection
+        try:
+            self.capabilities = read_capabilities(self._connection.server_properties)
+        except ConfigError:
+            await self._disconnect()
+            raise
+        self.problem = ""
+        self._connected.set()
+
+    async def _disconnect(self) -> None:
+        self._connected.clear()
+        self._connection, opened, self._opened = None, self._opened, None
+        if opened is not None:
+            with suppress(Unavailable):
+                async with translated("closing the connection"):
+                    await opened.close()
+
+    async def _keep(self) -> None:
+        while True:
+            if self._connection is not None:
+                await asyncio.wait([self._connection.closing])
+            self.problem = f"the connection to RabbitMQ at {self._address} was lost"
+            log.warning("bus.disconnected", use=self.use, broker=str(self._address), reason=_reason(self._connection))
+            await self._disconnect()
+            await self._reconnect()
+            log.info("bus.reconnected", use=self.use, broker=str(self._address))
+
+    async def _reconnect(self) -> None:
+        pause_s, said = _FIRST_PAUSE_S, ""
+        while True:
+            # At random, or all processes would come back in step and bring the broker down again.
+            await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - spreads, hides nothing
+            try:
+                await self._connect()
+            except PlatformError as error:
+                self.problem = str(error)
+                if self.problem != said:
+                    said = self.problem
+                    tell = log.error if isinstance(error, ConfigError) else log.warning
+                    tell("bus.cannot_connect", use=self.use, broker=str(self._address), reason=said)
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+            else:
+                return
+
+
+async def close_channel(channel: AbstractChannel) -> None:
+    """Close a channel, which may be closed or dead already."""
+    with suppress(Unavailable):
+        async with translated("closing a channel"):
+            await channel.close()
+
+
+def _reason(connection: AbstractConnection | None) -> str:
+    if connection is None or not connection.closing.done() or connection.closing.cancelled():
+        return ""
+    error = connection.closing.exception()
+    return "" if error is None else text_of(error)

@@ -1,0 +1,169 @@
+"""Publishes with confirmation, on a connection of its own: returns when the message is safe, or says why it is not."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+from aiormq import exceptions as driver
+from aiormq.abc import AbstractChannel
+
+from services.kit.bus.port import Message
+from services.kit.bus.rabbit.faults import ANSWER_S, is_ours, text_of, translated
+from services.kit.bus.rabbit.letters import to_driver
+from services.kit.bus.rabbit.link import Link, close_channel
+from services.kit.errors import PlatformError, Unavailable, Undecodable, Unknown
+
+_WINDOW = 50
+"""Messages that wait for their confirmation at once; more is no faster."""
+_WINDOW_BYTES = 64 * 1024 * 1024
+_BYTES_PER_S = 1024 * 1024
+"""What a slow line carries: a large message gets so much more time."""
+_TOO_LARGE = re.compile(r"message size (\d+) is larger")
+
+
+class Unroutable(Unavailable):
+    """No queue is bound for a message."""
+
+
+class Posting:
+    """A message on its way: the exchange and key to publish with, which are not always the message's own."""
+
+    __slots__ = ("exchange", "key", "mandatory", "message")
+
+    def __init__(self, message: Message, exchange: str, key: str, *, mandatory: bool = True) -> None:
+        self.message = message
+        self.exchange = exchange
+        self.key = key
+        self.mandatory = mandatory
+
+
+class Publisher:
+    """Sends postings; each call ends within seconds, whatever the broker does."""
+
+    def __init__(self, link: Link, user: str) -> None:
+        self._link = link
+        self._user = user
+        self._channel: AbstractChannel | None = None
+        self._opening = asyncio.Lock()
+        self._places = asyncio.Semaphore(_WINDOW)
+        self._room = asyncio.Condition()
+        self._bytes = 0
+        self._waiting_since_s: dict[object, float] = {}
+
+    async def send_all(self, postings: Sequence[Posting]) -> None:
+        """Publish all, a window at a time; returns when every one is confirmed. Raises as `Bus.publish`."""
+        for first in range(0, len(postings), _WINDOW):
+            portion = postings[first : first + _WINDOW]
+            size = sum(len(each.message.body) for each in portion)
+            if len(portion) == 1:
+                await self.send(portion[0])
+                continue
+            sending = (self.send(each, together_bytes=size) for each in portion)
+            _raise_worst(await asyncio.gather(*sending, return_exceptions=True))
+
+    async def send(self, posting: Posting, *, together_bytes: int = 0) -> None:
+        """Publish one message and wait for its confirmation."""
+        size = len(posting.message.body)
+        sent = False
+        try:
+            async with asyncio.timeout(ANSWER_S + max(size, together_bytes) / _BYTES_PER_S):
+                async with self._window(size):
+                    if self._link.blocked:
+                        raise Unavailable("RabbitMQ takes no messages now: its memory or disk is short")
+                    channel = await self._open()
+                    sent = True
+                    await self._confirmed(channel, posting)
+        except TimeoutError:
+            if sent:
+                raise Unknown("RabbitMQ did not confirm the message in time") from None
+            raise Unavailable("RabbitMQ is too slow: messages wait for their confirmation") from None
+
+    async def check(self) -> None:
+        """Return if messages can be published now and are confirmed; raise Unavailable otherwise."""
+        if self._link.blocked:
+            raise Unavailable("RabbitMQ takes no messages now: its memory or disk is short")
+        oldest_s = min(self._waiting_since_s.values(), default=time.monotonic())
+        if time.monotonic() - oldest_s > ANSWER_S:
+            raise Unavailable("RabbitMQ does not confirm messages")
+        async with translated("opening a channel to publish"):
+            await self._open()
+
+    async def close(self) -> None:
+        """Close the channel."""
+        if self._channel is not None:
+            await close_channel(self._channel)
+
+    async def _open(self) -> AbstractChannel:
+        async with self._opening:
+            connection = self._link.connection
+            if self._channel is None or self._channel.is_closed or self._channel.connection is not connection:
+                async with translated("opening a channel to publish"):
+                    self._channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            return self._channel
+
+    async def _confirmed(self, channel: AbstractChannel, posting: Posting) -> None:
+        message = to_driver(posting.message, self._user)
+        mark = object()
+        self._waiting_since_s[mark] = time.monotonic()
+        try:
+            await channel.basic_publish(
+                message.body,
+                exchange=posting.exchange,
+                routing_key=posting.key,
+                properties=message.properties,
+                mandatory=posting.mandatory,
+            )
+        except asyncio.CancelledError:
+            if is_ours():
+                raise
+            raise Unknown("the connection to RabbitMQ was lost before it confirmed the message") from None
+        except (*CONNECTION_EXCEPTIONS, driver.AMQPError) as error:
+            if isinstance(error, TimeoutError):
+                raise
+            raise _meaning(error, posting) from error
+        finally:
+            del self._waiting_since_s[mark]
+
+    @asynccontextmanager
+    async def _window(self, size: int) -> AsyncIterator[None]:
+        async with self._places:
+            async with self._room:
+                await self._room.wait_for(lambda: self._bytes == 0 or self._bytes + size <= _WINDOW_BYTES)
+                self._bytes += size
+            try:
+                yield
+            finally:
+                self._bytes -= size
+                async with self._room:
+                    self._room.notify_all()
+
+
+def _meaning(error: BaseException, posting: Posting) -> PlatformError:
+    """Say what became of a message that was not confirmed."""
+    text = text_of(error)
+    if isinstance(error, driver.PublishError):
+        return Unroutable(f"no queue is bound to {posting.exchange} for {posting.key}: the topology is incomplete")
+    if isinstance(error, driver.DeliveryError):
+        return Unavailable("RabbitMQ does not take the message: a queue is full")
+    if isinstance(error, driver.ChannelInvalidStateError):
+        return Unavailable("the connection to RabbitMQ was lost")
+    # The channel is closed for one message's fault, and takes along all that were in flight on it.
+    too_large = _TOO_LARGE.search(text)
+    if too_large and int(too_large[1]) == len(posting.message.body):
+        return Undecodable("too_large", f"RabbitMQ takes no message of {too_large[1]} bytes")
+    refused = isinstance(error, driver.ChannelAccessRefused | driver.ChannelNotFoundEntity)
+    if refused and f"'{posting.exchange}'" in text:
+        return Unavailable(f"RabbitMQ does not take the message: {text}")
+    return Unknown(f"RabbitMQ did not confirm the message: {text}")
+
+
+def _raise_worst(results: Sequence[BaseException | None]) -> None:
+    """Raise the error that says the most: one that is no message's fault first, then what cannot ever be sent."""
+    errors = [result for result in results if result is not None]
+    for kind in (Undecodable, Unknown, Unavailable, BaseException):
+        for error in errors:
+            if isinstance(error, kind):
+                raise error
