@@ -1,0 +1,47 @@
+"""What the HTTP doors do per second: submissions, keyless and keyed, and lookups of what was answered.
+
+Beside them, in turn, the bare routes of `benchmarks.bare_http`.
+"""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+from benchmarks import bare_http, pipeline
+from benchmarks.figures import Doors, spread_of
+from benchmarks.installation import Installation
+from benchmarks.load import Lookups, Submits, drive
+
+
+def measure(
+    installation: Installation, *, detector_id: str, pack: Path, seconds: float, repetitions: int, stamp: str
+) -> Doors:
+    """Measure the doors in turn, `seconds` each, `repetitions` times."""
+    rates: dict[str, list[float]] = defaultdict(list)
+    with bare_http.serving(installation.store) as bare:
+        for repetition in range(repetitions):
+            ids = []
+            for kind in ("keyless", "keyed"):
+                load = _submits(installation, detector_id, pack, f"{stamp}-{repetition}-{kind}", keyed=kind == "keyed")
+                had = pipeline.answered(installation)
+                rate = drive(load, seconds=seconds)
+                pipeline.drain(installation, had + rate.sent)
+                ids += [json.loads(body)["id"] for body in rate.bodies]
+                rates[kind].append(rate.per_s)
+            bodies = Submits(origin=bare, path="/body", pack=pack, stamp=f"{stamp}-{repetition}")
+            rates["bare submits"].append(drive(bodies, seconds=seconds).per_s)
+            for kind, origin in (("lookups", installation.origin("gateway")), ("bare lookups", bare)):
+                lookups = Lookups(origin=origin, paths=[f"/v1/queries/{each}" for each in ids])
+                rates[kind].append(drive(lookups, seconds=seconds).per_s)
+    return Doors(
+        lookups_per_s=spread_of(rates["lookups"]),
+        bare_lookups_per_s=spread_of(rates["bare lookups"]),
+        submits_per_s=spread_of(rates["keyless"]),
+        keyed_submits_per_s=spread_of(rates["keyed"]),
+        bare_submits_per_s=spread_of(rates["bare submits"]),
+    )
+
+
+def _submits(installation: Installation, detector_id: str, pack: Path, stamp: str, *, keyed: bool) -> Submits:
+    path = f"/v1/image-queries?detector={detector_id}"
+    return Submits(origin=installation.door("POST", path), path=path, pack=pack, stamp=stamp, keyed=keyed)

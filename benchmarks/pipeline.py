@@ -1,0 +1,141 @@
+"""Throughput of the whole platform: from the first question published to the last answer stored."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+from benchmarks.figures import PipelineRun
+from benchmarks.installation import Installation
+from benchmarks.load import LoadRate, Submits, drive
+from benchmarks.publisher import publishing
+from benchmarks.stored import count_answered
+from benchmarks.usage import Usage, usage_of
+
+_STALLED_S = 60.0
+_LONGEST_PAUSE_S = 0.5
+_SHORTEST_PAUSE_S = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What one run does: ask a detector about `count` images of `pack` that no store has seen (hence the stamp)."""
+
+    detector_id: str
+    pack: Path
+    count: int
+    stamp: str
+
+
+def measure(installation: Installation, task: Task) -> PipelineRun:
+    """Submit as a device does, over the bus; or over HTTP where the bus serves one process only."""
+    return _over_bus(installation, task) if installation.bus else _over_http(installation, task)
+
+
+def _over_bus(installation: Installation, task: Task) -> PipelineRun:
+    with publishing(
+        bus=installation.bus,
+        detector_id=task.detector_id,
+        pack=task.pack,
+        count=task.count,
+        stamp=task.stamp,
+    ) as publisher:
+        began_with = usage_of(publisher.pid).cpu_s
+        seconds, cpu_s, batch = _until_answered(installation, task.count, publisher.start)
+        published_s = publisher.finish()
+        cpu_s["publisher"] = usage_of(publisher.pid).cpu_s - began_with
+    return _run_of(task, seconds, published_s, batch, cpu_s)
+
+
+def _over_http(installation: Installation, task: Task) -> PipelineRun:
+    path = f"/v1/image-queries?detector={task.detector_id}"
+    origin = installation.door("POST", path)
+    load = Submits(origin=origin, path=path, pack=task.pack, stamp=task.stamp, most=task.count)
+    rates: list[LoadRate] = []
+
+    def submit() -> None:
+        rates.append(drive(load, seconds=_STALLED_S * 10))
+
+    seconds, cpu_s, batch = _until_answered(installation, task.count, submit, of=lambda: rates[0].seconds)
+    return _run_of(task, seconds, rates[0].seconds, batch, cpu_s)
+
+
+def drain(installation: Installation, expected: int) -> None:
+    """Wait until the result store has written `expected` answers since it started.
+
+    Raises:
+        RuntimeError: a minute passed without a new one.
+    """
+    with httpx2.Client(timeout=30) as client:
+        _wait_for(installation, client, expected, time.perf_counter())
+
+
+def answered(installation: Installation) -> int:
+    """Return how many answers the result store has written since it started."""
+    with httpx2.Client(timeout=30) as client:
+        return installation.answered(client)
+
+
+def _until_answered(
+    installation: Installation, count: int, start: Callable[[], None], of: Callable[[], float] | None = None
+) -> tuple[float, dict[str, float], float]:
+    """Return seconds from the first question to the last answer, processor seconds by service, and the mean batch.
+
+    `start` may block while it submits in a process that takes time to begin; `of` then says for how long it did.
+    """
+    with httpx2.Client(timeout=30) as client:
+        had = installation.answered(client)
+        stored = count_answered(installation.store)
+        before, batches_before = installation.usage(), _batches(installation, client)
+        began = time.perf_counter()
+        start()
+        if of is not None:
+            began = time.perf_counter() - of()
+        ended = _wait_for(installation, client, had + count, began)
+        after, batches = installation.usage(), _batches(installation, client)
+        if (found := count_answered(installation.store) - stored) != count:
+            raise RuntimeError(f"{count} queries were asked and {found} answers are stored")
+    messages, runs = batches[0] - batches_before[0], batches[1] - batches_before[1]
+    return ended - began, _cpu_between(before, after), messages / max(1.0, runs)
+
+
+def _wait_for(installation: Installation, client: httpx2.Client, expected: int, began: float) -> float:
+    """Return the time at which the count reached `expected`; asks seldom at first, then often."""
+    had, seen, changed = installation.answered(client), -1, time.perf_counter()
+    while True:
+        now, found = time.perf_counter(), installation.answered(client)
+        if found >= expected:
+            return now
+        if found != seen:
+            seen, changed = found, now
+        elif now - changed > _STALLED_S:
+            raise RuntimeError(f"{expected - found} answers are missing and none came for {_STALLED_S:.0f} s")
+        left_s = (expected - found) * (now - began) / max(1, found - had)
+        time.sleep(min(_LONGEST_PAUSE_S, max(_SHORTEST_PAUSE_S, left_s / 3)))
+
+
+def _batches(installation: Installation, client: httpx2.Client) -> tuple[float, float]:
+    """Return how many messages and batches the workers have handled."""
+    messages = batches = 0.0
+    for origin in {process.origin for process in installation.processes}:
+        for line in client.get(f"{origin}/metrics").text.splitlines():
+            if line.startswith('sightline_batch_messages_sum{queue="inference.image_queries"}'):
+                messages += float(line.rpartition(" ")[2])
+            elif line.startswith('sightline_batch_messages_count{queue="inference.image_queries"}'):
+                batches += float(line.rpartition(" ")[2])
+    return messages, batches
+
+
+def _cpu_between(before: dict[str, Usage], after: dict[str, Usage]) -> dict[str, float]:
+    return {name: after[name].cpu_s - before[name].cpu_s for name in before}
+
+
+def _run_of(task: Task, seconds: float, published_s: float, batch: float, cpu_s: dict[str, float]) -> PipelineRun:
+    return PipelineRun(
+        answers_per_s=task.count / seconds,
+        published_per_s=task.count / published_s,
+        mean_batch=batch,
+        cpu_ms_per_query={name: used / task.count * 1000 for name, used in cpu_s.items()},
+    )

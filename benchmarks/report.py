@@ -1,0 +1,145 @@
+"""The tables of docs/performance.md, written between two marks from the results file; the prose around them is ours."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+BEGIN = "<!-- figures: begin (written by `python -m benchmarks`) -->"
+END = "<!-- figures: end -->"
+_LAYOUTS = {"separate": "separate services on RabbitMQ and MongoDB", "embedded": "all in one process, embedded"}
+_NOT_MEASURED = "-"
+
+
+def write(path: Path, results: Mapping[str, Any]) -> None:
+    """Replace what stands between the marks.
+
+    Raises:
+        ValueError: the marks are not there.
+    """
+    text = path.read_text(encoding="utf-8")
+    before, mark, rest = text.partition(BEGIN)
+    _, end_mark, after = rest.partition(END)
+    if not mark or not end_mark:
+        raise ValueError(f"{path} has no marks for the figures")
+    path.write_text(f"{before}{BEGIN}\n\n{tables(results)}\n{END}{after}", encoding="utf-8")
+
+
+def tables(results: Mapping[str, Any]) -> str:
+    """Return every table as Markdown."""
+    figures = results["figures"]
+    layouts = {name: figures[name] for name in _LAYOUTS if name in figures}
+    parts = [
+        _machine(results),
+        _section("Throughput", _throughput(layouts)),
+        _section("The bare loop", _bare(figures["bare_variants"])),
+        _section("Processor milliseconds per query", _cpu(layouts)),
+        _section("One question at a time, milliseconds", _latency(layouts)),
+        _section("HTTP doors, requests per second", _doors(layouts)),
+        _section("Peak memory, MB", _memory(layouts)),
+        _section("Ratios", _table(("ratio", "value"), results["ratios"].items())),
+    ]
+    return "\n".join(parts)
+
+
+def _machine(results: Mapping[str, Any]) -> str:
+    machine, method = results["machine"], results["method"]
+    packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
+    return (
+        f"Measured {results['made_at']} on {machine['processors']} processors ({machine['processor']}), "
+        f"{machine['memory_gib']} GiB, {machine['system']}, Python {machine['python']}, {packages}; "
+        f"load before the run {machine['load_before']}. {method['queries']} queries a run, "
+        f"{method['repetitions']} repetitions, medians (runs in brackets).\n"
+    )
+
+
+def _throughput(layouts: Mapping[str, Any]) -> str:
+    rows = []
+    for name, figures in layouts.items():
+        for model, pipeline in figures["pipeline"].items():
+            bare = figures["bare"][model]
+            ratio = pipeline["answers_per_s"]["median"] / bare["median"]
+            rows.append(
+                (
+                    _LAYOUTS[name],
+                    model,
+                    _spread(pipeline["answers_per_s"]),
+                    _spread(bare),
+                    f"{ratio:.2f}",
+                    pipeline["mean_batch"],
+                )
+            )
+    return _table(("layout", "model", "answers/s", "bare loop, images/s", "ratio", "messages per batch"), rows)
+
+
+def _bare(variants: Mapping[str, Any]) -> str:
+    rows = [
+        (model, run["variant"], f"{run['images_per_s']:.0f}", f"{run['cpu_ms_per_image']:.2f}")
+        for model, found in variants.items()
+        for run in found["runs"]
+    ]
+    return _table(("model", "processes x threads", "images/s", "processor ms per image"), rows)
+
+
+def _cpu(layouts: Mapping[str, Any]) -> str:
+    rows = []
+    for name, figures in layouts.items():
+        for model, pipeline in figures["pipeline"].items():
+            used = pipeline["cpu_ms_per_query"]
+            rows += [(_LAYOUTS[name], model, part, f"{ms:.2f}") for part, ms in used.items()]
+            rows.append((_LAYOUTS[name], model, "together", f"{sum(used.values()):.2f}"))
+    return _table(("layout", "model", "process", "processor ms"), rows)
+
+
+def _latency(layouts: Mapping[str, Any]) -> str:
+    rows = []
+    for name, figures in layouts.items():
+        for model, delays in figures["latency"].items():
+            cells = [_delays(delays[kind]) for kind in ("accepted", "answered", "woken")]
+            rows.append((_LAYOUTS[name], model, *cells))
+    head = ("layout", "model", "accepted, median / p99", "answer at the reader", "reader woken after the write")
+    return _table(head, rows)
+
+
+def _doors(layouts: Mapping[str, Any]) -> str:
+    rows = []
+    for name, figures in layouts.items():
+        doors = figures["doors"]
+        pairs = (
+            ("lookup by ID", "lookups_per_s", "bare_lookups_per_s"),
+            ("submit 28 kB", "submits_per_s", "bare_submits_per_s"),
+            ("submit 28 kB with a key", "keyed_submits_per_s", "bare_submits_per_s"),
+        )
+        for label, ours, bare in pairs:
+            ratio = doors[ours]["median"] / doors[bare]["median"]
+            rows.append((_LAYOUTS[name], label, _spread(doors[ours]), _spread(doors[bare]), f"{ratio:.2f}"))
+    return _table(("layout", "request", "ours", "bare route", "ratio"), rows)
+
+
+def _memory(layouts: Mapping[str, Any]) -> str:
+    rows = [
+        (_LAYOUTS[name], service, f"{used['own_mb']:.0f}", f"{used['children_mb']:.0f}")
+        for name, figures in layouts.items()
+        for service, used in figures["memory"].items()
+    ]
+    return _table(("layout", "process", "own", "children"), rows)
+
+
+def _spread(spread: Mapping[str, Any]) -> str:
+    return f"{spread['median']:.0f} ({', '.join(f'{run:.0f}' for run in spread['runs'])})"
+
+
+def _delays(delays: Mapping[str, Any] | None) -> str:
+    return _NOT_MEASURED if delays is None else f"{delays['median_ms']:.1f} / {delays['p99_ms']:.1f}"
+
+
+def _section(title: str, table: str) -> str:
+    return f"### {title}\n\n{table}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [_row(head), "|" + "---|" * len(head), *(_row(row) for row in rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _row(cells: Iterable[object]) -> str:
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
