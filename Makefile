@@ -2,40 +2,63 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+# Two locks, one environment: what running takes, and what tests and checks take beside it.
+RUN_STAMP := $(VENV)/.installed
+TEST_STAMP := $(VENV)/.installed-tests
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+COMPILE = uv pip compile pyproject.toml --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate --python-version 3.11 --universal
 
-.PHONY: help setup demo test check format lock generate
+.PHONY: help setup setup-tests demo test check format servers generate lock bench
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-$(STAMP): requirements.txt pyproject.toml
+$(VENV)/pyvenv.cfg:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+
+$(RUN_STAMP): requirements.txt pyproject.toml $(VENV)/pyvenv.cfg
+	$(PIP) --require-hashes -r requirements.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
-setup: $(STAMP) ## make .venv and install from the lock
+$(TEST_STAMP): requirements-dev.txt pyproject.toml $(VENV)/pyvenv.cfg
+	$(PIP) --require-hashes -r requirements-dev.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	touch $@
+
+setup: $(RUN_STAMP) ## make .venv and install what running takes, from the lock
+
+setup-tests: $(TEST_STAMP) ## add what tests and checks take
 
 demo: setup ## run the main job on the demo video: capture, submit, look up, wait, compare
 	$(BIN)/sightline demo
 
-test: setup ## run all tests
+test: setup-tests ## run all tests, with a real RabbitMQ and a real MongoDB
+	$(BIN)/python -m infra.local.install --for-tests
 	$(BIN)/python -m pytest
 
-check: setup ## format, lint, types, import rules, contract drift: what CI runs before the tests
+check: setup-tests ## format, lint, types, import rules, contract drift: what CI runs before the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m contracts.generate --check
 
-format: setup ## format and fix what can be fixed
+format: setup-tests ## format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-generate: setup ## write schemas, examples and the AsyncAPI document from the contracts
+servers: setup-tests ## start a RabbitMQ and a MongoDB for development; Ctrl-C ends them
+	$(BIN)/python -m infra.local.install
+	$(BIN)/python -m infra.local
+
+generate: setup-tests ## write schemas, examples and the AsyncAPI document from the contracts
 	$(BIN)/python -m contracts.generate
 
-lock: ## resolve the dependencies again and write requirements.txt with hashes
-	uv pip compile pyproject.toml --extra dev --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate --python-version 3.11 --universal -o requirements.txt
+lock: ## resolve the dependencies again and write both locks with hashes
+	$(COMPILE) --extra dev -o requirements-dev.txt
+	$(COMPILE) --extra build --extra embedded --constraints requirements-dev.txt -o requirements.txt
+
+bench: setup-tests ## measure the platform against the bare model; writes benchmarks/results and docs/performance.md
+	infra/local/install-rabbitmq.sh
+	$(BIN)/python -m benchmarks

@@ -29,7 +29,7 @@ start() {
         echo "no Docker engine answers, and only root may start one" >&2
         return 1
     fi
-    command -v dockerd >/dev/null || "$here/install.sh" docker.io
+    command -v dockerd >/dev/null || "$here/../local/install.sh" docker.io
     # The plain way first; then without a firewall (no iptables), then without layers (no overlay file system).
     launch || launch --iptables=false --ip6tables=false \
         || launch --iptables=false --ip6tables=false --storage-driver=vfs || {

@@ -34,7 +34,7 @@ base() (
     if [[ $rebuild == no ]] && exists "$image"; then
         return
     fi
-    command -v debootstrap >/dev/null || "$here/install.sh" debootstrap || fail "debootstrap is missing"
+    command -v debootstrap >/dev/null || "$here/../local/install.sh" debootstrap || fail "debootstrap is missing"
     [[ "$(id -u)" -eq 0 ]] || fail "only root can make a Debian root"
     [[ -e "/usr/share/debootstrap/scripts/$suite" ]] || script=(sid) # a suite that is newer than debootstrap
     root="$(mktemp -d)"

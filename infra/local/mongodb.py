@@ -145,6 +145,11 @@ class MongoDB:
         return url_of(address=self._address, password=self._password)
 
     @property
+    def runs(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         """The process of the running server."""
         return self._running().pid
@@ -153,9 +158,10 @@ class MongoDB:
     def log(self) -> Path:
         return self._folder / "mongod.log"
 
-    def database(self, name: str) -> str:
-        """The administrator's address with a fresh database, named after `name`."""
-        return url_of(address=self._address, password=self._password, database=f"{name}-{secrets.token_hex(4)}")
+    def database(self, name: str, *, fresh: bool = True) -> str:
+        """The administrator's address with the database `name`, or with a fresh one named after it."""
+        name = f"{name}-{secrets.token_hex(4)}" if fresh else name
+        return url_of(address=self._address, password=self._password, database=name)
 
     def remove_database(self, url: str) -> None:
         """Remove the database of an address."""
@@ -167,7 +173,7 @@ class MongoDB:
         Raises:
             ServerFailedError: it did not start.
         """
-        if self._process is not None and self._process.poll() is None:
+        if self.runs:
             return
         options = arguments(port=self.port, key_file=str(self._key_file), data=str(self._data), address="127.0.0.1")
         self._process = processes.spawn([self._program, *options], folder=self._folder, log=self.log)

@@ -78,11 +78,12 @@ def wait_until(
     deadline = time.monotonic() + timeout_s
     while not ready():
         if process.poll() is not None:
-            raise ServerFailedError(f"{process.args!r} ended with status {process.returncode}:\n{_tail(logs)}")
+            raise ServerFailedError(f"{process.args!r} ended with status {process.returncode}:\n{tail(logs)}")
         if time.monotonic() > deadline:
-            raise ServerFailedError(f"{process.args!r} was not ready after {timeout_s:.0f} s:\n{_tail(logs)}")
+            raise ServerFailedError(f"{process.args!r} was not ready after {timeout_s:.0f} s:\n{tail(logs)}")
         time.sleep(_PAUSE_S)
 
 
-def _tail(logs: Sequence[Path]) -> str:
+def tail(logs: Sequence[Path]) -> str:
+    """What the logs said last."""
     return "\n".join(log.read_text(errors="replace")[-_LOG_TAIL:] for log in logs if log.exists())

@@ -26,8 +26,9 @@ _CTL_S = 60.0
 USER = "sightline"
 PLUGINS = "[rabbitmq_management].\n"
 INSTALL = (
-    "no RabbitMQ here: install Debian's with `apt-get install rabbitmq-server` (infra/local/install-rabbitmq.sh does, "
-    "without starting the system's service), or give SIGHTLINE_TEST_AMQP_URL, or start a Docker engine"
+    "no RabbitMQ here: install Debian's with `apt-get install rabbitmq-server` (`infra/local/install.sh "
+    "rabbitmq-server` does, without starting the system's service), or give SIGHTLINE_TEST_AMQP_URL, or start a "
+    "Docker engine"
 )
 
 
@@ -95,6 +96,11 @@ class RabbitMQ:
         return version_at(self.url) or "(not running)"
 
     @property
+    def runs(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         """The process group of the running node."""
         return self._running().pid
@@ -109,7 +115,7 @@ class RabbitMQ:
         Raises:
             ServerFailedError: it did not start.
         """
-        if self._process is not None and self._process.poll() is None:
+        if self.runs:
             return
         self._start_epmd()
         self._process = processes.spawn(
