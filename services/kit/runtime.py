@@ -63,7 +63,17 @@ def _rabbit_bus(settings: Settings) -> Bus:
 
 def open_store(settings: Settings, clock: Clock) -> Store:
     """Return the store that the address names, not yet entered."""
+    if settings.store_url.startswith("mongodb"):
+        return _mongo_store(settings, clock)
     return SqliteStore(_path_in(settings.store_url), clock)
+
+
+def _mongo_store(settings: Settings, clock: Clock) -> Store:
+    try:
+        from services.kit.store.mongo.store import MongoStore
+    except ImportError as error:
+        raise ConfigError("a store on MongoDB needs: pip install 'sightline[mongodb]'") from error
+    return MongoStore(settings.store_url, clock, driver=settings.mongodb_driver, ca_file=settings.store_ca_file)
 
 
 @asynccontextmanager

@@ -42,6 +42,12 @@ class Settings(BaseSettings):
         4 * 1024**3, description="Most that lies in one queue of RabbitMQ, fixed when the queue is first declared."
     )
     store: str = Field("", description="Address of the store; empty means sqlite in `data`.")
+    store_ca_file: Path | None = Field(
+        None, description="Certificates that a `mongodb://` store is trusted by; given, the connection is encrypted."
+    )
+    mongodb_driver: Literal["motor", "pymongo"] = Field(
+        "motor", description="Driver of a `mongodb://` store; `pymongo` is PyMongo's own asynchronous client."
+    )
 
     # HTTP
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -95,7 +101,7 @@ class Settings(BaseSettings):
     )
     batch_size: Annotated[int, Field(ge=1, le=64)] = Field(16, description="Most images in one run of a model.")
     inference_threads: Annotated[int, Field(ge=0)] = Field(
-        0, description="Threads inside one run of a model; 0 takes the processors that we may use."
+        0, description="Threads inside one run of a model; 0 means 1. As many runs at once as fit the processors."
     )
     decode_threads: Annotated[int, Field(ge=0)] = Field(
         0, description="Child processes that decode images; 0 means one per processor."
@@ -116,7 +122,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_addresses(self) -> Self:
         _check_scheme("bus", self.bus_url, ("memory", "sqlite", "amqp", "amqps"))
-        _check_scheme("store", self.store_url, ("sqlite",))
+        _check_scheme("store", self.store_url, ("sqlite", "mongodb", "mongodb+srv"))
         if not self.lanes:
             raise ValueError("lanes: name at least one lane")
         return self

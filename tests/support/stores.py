@@ -7,9 +7,12 @@ from pathlib import Path
 
 from services.kit.clock import Clock
 from services.kit.store.documents import QueryDocument
+from services.kit.store.mongo.driver import DriverName
+from services.kit.store.mongo.store import MongoStore
 from services.kit.store.port import Store, Swap
 from services.kit.store.sqlite import SqliteStore
 from tests.support.documents import NOW
+from tests.support.servers import mongodb_server
 
 Connect = Callable[[Clock], Store]
 """Makes another store, not entered yet, on what the one before it left behind."""
@@ -40,5 +43,20 @@ async def _sqlite(folder: Path) -> AsyncIterator[Connect]:
     yield lambda clock: SqliteStore(folder / "store.sqlite", clock=clock)
 
 
-PLACES: dict[str, Callable[[Path], AbstractAsyncContextManager[Connect]]] = {"sqlite": _sqlite}
+def _mongo(driver: DriverName) -> Callable[[Path], AbstractAsyncContextManager[Connect]]:
+    @asynccontextmanager
+    async def place(folder: Path) -> AsyncIterator[Connect]:
+        server = mongodb_server()
+        url = server.database("conformance")
+        yield lambda clock: MongoStore(url, clock, driver=driver)
+        server.remove_database(url)
+
+    return place
+
+
+PLACES: dict[str, Callable[[Path], AbstractAsyncContextManager[Connect]]] = {
+    "sqlite": _sqlite,
+    "motor": _mongo("motor"),
+    "pymongo": _mongo("pymongo"),
+}
 """One fresh, empty place per test for every adapter. An adapter that is not here has not been proven."""

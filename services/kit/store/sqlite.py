@@ -10,13 +10,14 @@ import structlog
 
 from services.kit.clock import Clock, SystemClock
 from services.kit.database import Database
+from services.kit.store.micros import to_micros
 from services.kit.store.records import DetectorRecord, ModelRecord, TokenRecord
 from services.kit.store.sqlite_blobs import SqliteBlobs
 from services.kit.store.sqlite_claims import SqliteClaims
 from services.kit.store.sqlite_dead_letters import SqliteDeadLetters
 from services.kit.store.sqlite_queries import SqliteQueries
 from services.kit.store.sqlite_records import SqliteRecords
-from services.kit.store.sqlite_schema import SCHEMA, to_micros, verify_format
+from services.kit.store.sqlite_schema import SCHEMA, verify_format
 
 log = structlog.get_logger(__name__)
 

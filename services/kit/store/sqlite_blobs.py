@@ -10,8 +10,8 @@ from datetime import datetime
 
 from services.kit.database import Database
 from services.kit.errors import Refused
+from services.kit.store.micros import from_micros, to_micros
 from services.kit.store.records import Blob
-from services.kit.store.sqlite_schema import from_micros, to_micros
 
 MAX_BLOB_BYTES = 999_000_000
 """SQLite takes rows up to 1,000,000,000 bytes unless it was compiled otherwise."""

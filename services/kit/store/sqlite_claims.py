@@ -6,8 +6,8 @@ from datetime import datetime
 from services.kit.clock import Clock
 from services.kit.database import Database
 from services.kit.store.documents import QueryKey
+from services.kit.store.micros import to_micros
 from services.kit.store.records import Claim
-from services.kit.store.sqlite_schema import to_micros
 
 _HOLDER = """
 SELECT claim FROM claims WHERE tenant = :tenant AND id = :id

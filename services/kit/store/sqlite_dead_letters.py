@@ -5,10 +5,11 @@ import sqlite3
 from pydantic_core import from_json
 
 from services.kit.database import Database
+from services.kit.store.micros import to_micros
 from services.kit.store.paging import cut_page
 from services.kit.store.port import Cursor, Page
 from services.kit.store.records import DeadLetter
-from services.kit.store.sqlite_schema import before, to_micros
+from services.kit.store.sqlite_schema import before
 
 _PAGE = """
 SELECT letter, body FROM dead_letters WHERE (died_at, id) < (?, ?) ORDER BY died_at DESC, id DESC LIMIT ?

@@ -11,9 +11,10 @@ from services.kit.clock import Clock
 from services.kit.database import Database
 from services.kit.store.documents import OPEN_STATES, QueryDocument, QueryKey
 from services.kit.store.layout import lift
+from services.kit.store.micros import to_micros
 from services.kit.store.paging import cut_page
 from services.kit.store.port import PASSED_STATES, Cursor, Page, QueryFilter, Swap
-from services.kit.store.sqlite_schema import before, to_micros
+from services.kit.store.sqlite_schema import before
 
 _PURGE = 500
 """Documents removed in one commit: others write between the commits."""

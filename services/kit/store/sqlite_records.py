@@ -5,10 +5,11 @@ from typing import Generic, TypeVar
 
 from services.kit.database import Database
 from services.kit.errors import Conflict
+from services.kit.store.micros import to_micros
 from services.kit.store.paging import cut_page
 from services.kit.store.port import Cursor, Page
 from services.kit.store.records import Record
-from services.kit.store.sqlite_schema import before, to_micros
+from services.kit.store.sqlite_schema import before
 
 R = TypeVar("R", bound=Record)
 

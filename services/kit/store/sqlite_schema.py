@@ -6,11 +6,10 @@ time, so that they sort. No column holds an integer above 64 bits: large numbers
 
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import overload
 
 from services.kit.errors import ConfigError
+from services.kit.store.micros import to_micros
 from services.kit.store.port import Cursor
 
 FORMAT = 1
@@ -18,8 +17,6 @@ FORMAT = 1
 
 _APPLICATION_ID = 0x5316471E
 _LOG_BYTES = 64 * 1024 * 1024
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 # A large blob leaves a write-ahead log of its size behind, which is cut back to `journal_size_limit` bytes.
 # The indexes of lists carry the columns of the filters at their end, so that a filter that few match is decided in
@@ -122,20 +119,6 @@ CREATE TABLE IF NOT EXISTS checks (
   checked_at INTEGER NOT NULL
 );
 """
-
-
-@overload
-def to_micros(time: datetime) -> int: ...
-@overload
-def to_micros(time: datetime | None) -> int | None: ...
-def to_micros(time: datetime | None) -> int | None:
-    """Return microseconds of Unix time, exactly; None stays None."""
-    return None if time is None else (time - _EPOCH) // _MICROSECOND
-
-
-def from_micros(micros: int | None) -> datetime | None:
-    """Return the time in UTC; None stays None."""
-    return None if micros is None else _EPOCH + micros * _MICROSECOND
 
 
 def before(cursor: Cursor | None) -> tuple[int, str]:

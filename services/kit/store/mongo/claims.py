@@ -1,0 +1,63 @@
+"""Claims in MongoDB."""
+
+from datetime import datetime
+
+from services.kit.clock import Clock
+from services.kit.errors import Conflict, Unavailable
+from services.kit.store.documents import QueryKey
+from services.kit.store.micros import to_micros
+from services.kit.store.mongo.collection import Collection
+from services.kit.store.mongo.driver import Row
+from services.kit.store.mongo.expiry import purge
+from services.kit.store.mongo.rows import by_key, from_row, key_of, to_row
+from services.kit.store.records import Claim
+
+_ROUNDS = 50
+"""Holders that may come and go under one call; more means that something else is wrong."""
+
+
+class MongoClaims:
+    """The Claims port on one collection. Two unique indexes, of IDs and of keys, decide who is first."""
+
+    def __init__(self, collection: Collection, clock: Clock) -> None:
+        self._collection = collection
+        self._clock = clock
+
+    async def make(self, claim: Claim) -> Claim:
+        """See `port.Claims.make`."""
+        index: Row = {"expires_us": to_micros(claim.expires_at)}
+        if claim.key is not None:
+            index["key"] = claim.key
+        row = to_row(key_of(claim.tenant, claim.id), claim, index, claim.expires_at)
+        for _ in range(_ROUNDS):
+            try:
+                await self._collection.insert(row)
+            except Conflict:
+                holder = await self._holder(claim)
+                if holder is not None:
+                    return holder
+            else:
+                return claim
+        raise Unavailable("the claim's holder changed under every attempt to read it")
+
+    async def find(self, key: QueryKey) -> Claim | None:
+        """See `port.Claims.find`."""
+        row = await self._collection.find_one(by_key(*key))
+        return None if row is None else Claim.model_validate(from_row(row))
+
+    async def purge(self, now: datetime) -> int:
+        """See `port.Claims.purge`."""
+        return await purge(self._collection, now)
+
+    async def _holder(self, claim: Claim) -> Claim | None:
+        """Return who holds the ID or the key; remove it and return None when it has expired."""
+        row = await self._collection.find_one(by_key(claim.tenant, claim.id))
+        if row is None and claim.key is not None:
+            row = await self._collection.find_one({"tenant": {"$eq": claim.tenant}, "index.key": {"$eq": claim.key}})
+        if row is None:
+            return None
+        if row["index"]["expires_us"] > to_micros(self._clock.now()):
+            return Claim.model_validate(from_row(row))
+        # Exactly this one: another may have replaced it meanwhile.
+        await self._collection.delete({"_id": row["_id"], "index.expires_us": row["index"]["expires_us"]})
+        return None
