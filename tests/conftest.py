@@ -16,10 +16,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 _Server = TypeVar("_Server")
 
 
-@pytest.fixture(scope="session")
-def servers() -> Iterator[None]:
-    """Ends the session's servers after its last test."""
-    yield
+def pytest_sessionfinish() -> None:
+    """The session's servers end with it, whoever asked for them and however it ended."""
     close_servers()
 
 
@@ -34,13 +32,13 @@ def _had(server: Callable[[], _Server]) -> _Server:
 
 
 @pytest.fixture(scope="session")
-def amqp(servers: None) -> AmqpServer:
+def amqp() -> AmqpServer:
     """The session's RabbitMQ."""
     return _had(amqp_server)
 
 
 @pytest.fixture(scope="session")
-def mongodb(servers: None) -> MongoServer:
+def mongodb() -> MongoServer:
     """The session's MongoDB."""
     return _had(mongodb_server)
 

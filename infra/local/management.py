@@ -7,6 +7,7 @@ import base64
 import http.client
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -43,12 +44,16 @@ class Management:
         """Remove a virtual host with everything in it."""
         self._succeed("DELETE", f"/api/vhosts/{quote(name, safe='')}")
 
-    def _succeed(self, method: str, path: str, body: dict[str, str] | None = None) -> None:
+    def define(self, definitions: Mapping[str, object]) -> None:
+        """Import a definitions document."""
+        self._succeed("POST", "/api/definitions", definitions)
+
+    def _succeed(self, method: str, path: str, body: Mapping[str, object] | None = None) -> None:
         status = self._call(method, path, body)
         if status >= http.client.MULTIPLE_CHOICES:
             raise ServerFailedError(f"RabbitMQ's management answered {status} to {method} {path}")
 
-    def _call(self, method: str, path: str, body: dict[str, str] | None = None) -> int:
+    def _call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> int:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=_ANSWER_S)
         credentials = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}

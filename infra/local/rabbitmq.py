@@ -163,6 +163,10 @@ class RabbitMQ:
         """Remove the virtual host of an address, with everything in it."""
         self.management.remove_vhost(vhost_of(url))
 
+    def define(self, definitions: Mapping[str, object]) -> None:
+        """Import a definitions document: virtual hosts, users, permissions."""
+        self.management.define(definitions)
+
     def ctl(self, *arguments: str) -> str:
         """Run `rabbitmqctl` against the node and return what it prints.
 

@@ -5,7 +5,7 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.waiting_utils import WaitStrategy, WaitStrategyTarget
@@ -104,6 +104,9 @@ class AmqpContainer(_Container):
 
     def remove_vhost(self, url: str) -> None:
         self._management.remove_vhost(rabbitmq.vhost_of(url))
+
+    def define(self, definitions: Mapping[str, object]) -> None:
+        self._management.define(definitions)
 
     def ctl(self, *arguments: str) -> str:
         done = self.docker.exec(["rabbitmqctl", "--silent", *arguments])

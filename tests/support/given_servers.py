@@ -1,9 +1,11 @@
 """Servers that somebody else runs, given by their addresses. They can be used, not taken away."""
 
+import json
 import os
 import secrets
 import shlex
 import subprocess
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -50,14 +52,20 @@ class GivenAmqp(_NotOurs):
     def remove_vhost(self, url: str) -> None:
         self.ctl("delete_vhost", vhost_of(url))
 
+    def define(self, definitions: Mapping[str, object]) -> None:
+        self._run(("import_definitions",), json.dumps(definitions))
+
     def ctl(self, *arguments: str) -> str:
+        return self._run(arguments, "")
+
+    def _run(self, arguments: Sequence[str], said: str) -> str:
         command = os.environ.get(_CTL)
         if not command:
             raise ServerMissingError(
                 f"give the command that runs rabbitmqctl against SIGHTLINE_TEST_AMQP_URL in {_CTL}"
             )
         done = subprocess.run(
-            [*shlex.split(command), *arguments], capture_output=True, text=True, timeout=_CTL_S, check=False
+            [*shlex.split(command), *arguments], input=said, capture_output=True, text=True, timeout=_CTL_S, check=False
         )
         if done.returncode:
             raise ServerFailedError(f"{command} {' '.join(arguments)}: {done.stderr or done.stdout}")

@@ -10,6 +10,7 @@ kills or freezes a server gives it back running.
 
 import atexit
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from functools import cache
 from pathlib import Path
@@ -62,6 +63,9 @@ class AmqpServer(Switchable, Protocol):
     def ctl(self, *arguments: str) -> str:
         """Run `rabbitmqctl` against it and return what it prints."""
 
+    def define(self, definitions: Mapping[str, object]) -> None:
+        """Import a definitions document: virtual hosts, users, permissions."""
+
 
 class MongoServer(Switchable, Protocol):
     """A MongoDB replica set of one with authentication. `url` is its administrator's address."""
@@ -90,7 +94,7 @@ def amqp_server() -> AmqpServer:
 
         image = engine.rabbitmq_image()
         return _endings().enter_context(closing(AmqpContainer(image)))
-    server = RabbitMQ(_folder("rabbitmq"))
+    server = RabbitMQ(session_folder("rabbitmq"))
     _endings().callback(server.close)
     server.start()
     return server
@@ -110,7 +114,7 @@ def mongodb_server() -> MongoServer:
 
         image = engine.mongodb_image()
         return _endings().enter_context(closing(MongoContainer(image)))
-    server = MongoDB(_folder("mongodb"))
+    server = MongoDB(session_folder("mongodb"))
     _endings().callback(server.close)
     server.start()
     return server
@@ -131,8 +135,8 @@ def _endings() -> ExitStack:
     return ExitStack()
 
 
-def _folder(kind: str) -> Path:
-    """A folder that is removed, with every process started for it, at the end."""
+def session_folder(kind: str) -> Path:
+    """A folder that is removed, with every process started for it, at the end of the session."""
     endings = _endings()
     folder = folders.make_folder(kind)
     endings.callback(folders.remove, folder)

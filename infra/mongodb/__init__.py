@@ -1,0 +1,1 @@
+"""MongoDB's users and roles, each allowed what its service needs."""

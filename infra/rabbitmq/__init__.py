@@ -1,0 +1,1 @@
+"""RabbitMQ's users, each allowed what its service needs."""
