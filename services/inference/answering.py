@@ -29,8 +29,11 @@ from services.kit.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-_MOST_BATCH_BYTES = 128 * 1024 * 1024
-"""A model that takes large images gets smaller batches."""
+_MOST_BYTES = 128 * 1024 * 1024
+"""Input of the parts of a batch that are worked on side by side."""
+_RUN_BYTES = 2_500_000
+"""Input of one run, 4 images of 224 x 224 in float32. A larger run gains nothing on a processor, and its layers no
+longer fit the cache: a MobileNet took 7.1 ms of processor time per image in batches of 8, 4.2 in batches of 1 to 4."""
 
 Result = ImageAnswer | Outcome
 
@@ -89,12 +92,24 @@ class Answering:
             for index, ask in group:
                 results[index] = self._without_model(ask, error)
             return
-        size = max(1, min(self._batch_size, _MOST_BATCH_BYTES // input_bytes(record.manifest.input)))
-        for at in range(0, len(group), size):
-            part = group[at : at + size]
-            answers = await self._answer_part(model, [ask for _, ask in part])
+        size = self._run_size(len(group), model, input_bytes(record.manifest.input))
+        parts = [group[at : at + size] for at in range(0, len(group), size)]
+        room = asyncio.Semaphore(max(1, _MOST_BYTES // (size * input_bytes(record.manifest.input))))
+
+        async def in_turn(part: Sequence[tuple[int, Ask]]) -> Sequence[Result]:
+            async with room:
+                return await self._answer_part(model, [ask for _, ask in part])
+
+        # Side by side: while some parts run, the next are decoded.
+        answered = await asyncio.gather(*(in_turn(part) for part in parts))
+        for part, answers in zip(parts, answered, strict=True):
             for (index, _), answer in zip(part, answers, strict=True):
                 results[index] = answer
+
+    def _run_size(self, count: int, model: LoadedModel, image_bytes: int) -> int:
+        """Return how many of `count` images to run at once: an equal share for each thread, if the cache holds it."""
+        share = -(-count // self._runner.at_once)
+        return min(self._batch_size, max(1, model.signature.fixed_batch or 1, min(share, _RUN_BYTES // image_bytes)))
 
     async def _answer_part(self, model: LoadedModel, asks: Sequence[Ask]) -> Sequence[Result]:
         """Answer queries that fit into one run."""

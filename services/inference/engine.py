@@ -1,5 +1,7 @@
 """The Engine port: what runs model files, whatever library does it."""
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,6 +56,30 @@ class Signature:
     fixed_batch: int | None
 
 
+class Halt:
+    """Ends one run early, whether it has begun or not."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked = False
+        self._end: Callable[[], None] | None = None
+
+    def stop(self) -> None:
+        """Make the run fail soon; from any thread."""
+        with self._lock:
+            self._asked = True
+            end = self._end
+        if end is not None:
+            end()
+
+    def on_stop(self, end: Callable[[], None]) -> None:
+        """Say how the run is ended; called by the run as it begins."""
+        with self._lock:
+            self._end, asked = end, self._asked
+        if asked:
+            end()
+
+
 class LoadedModel(Protocol):
     """A model ready to run."""
 
@@ -62,18 +88,14 @@ class LoadedModel(Protocol):
         """The input and output that are used."""
         ...
 
-    def run(self, batch: Batch) -> NDArray[np.floating]:
-        """Return one row of outputs per image, (N, labels). Blocks; any N from 1.
+    def run(self, batch: Batch, halt: Halt | None = None) -> NDArray[np.floating]:
+        """Return one row of outputs per image, (N, labels). Blocks; any N from 1; several threads may run it at once.
 
-        A file with a fixed batch size is run as often as that needs.
+        A file with a fixed batch size is run as often as that needs. `halt` ends the run early.
 
         Raises:
             RunFailed: the library failed, ran out of memory, was stopped, or the output has another shape.
         """
-        ...
-
-    def stop(self) -> None:
-        """Make the run in progress fail soon; from any thread. Nothing happens when there is none."""
         ...
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
 from contracts.http.models import Manifest
-from services.inference.engine import ModelRejected, RunFailed, Signature, TensorFacts
+from services.inference.engine import Halt, ModelRejected, RunFailed, Signature, TensorFacts
 from services.inference.preprocess import Batch
 from services.inference.signature import match
 
@@ -95,32 +95,23 @@ class OnnxModel:
         self._session = session
         self._signature = signature
         self._labels = labels
-        self._running: Any = None
 
     @property
     def signature(self) -> Signature:
         """See `engine.LoadedModel.signature`."""
         return self._signature
 
-    def run(self, batch: Batch) -> NDArray[np.floating]:
+    def run(self, batch: Batch, halt: Halt | None = None) -> NDArray[np.floating]:
         """See `engine.LoadedModel.run`."""
         options = onnxruntime.RunOptions()
         options.log_severity_level = _QUIET
-        self._running = options
-        try:
-            size = self._signature.fixed_batch
-            if size is None:
-                return self._once(batch, options)
-            parts = [self._padded(batch[at : at + size], size, options) for at in range(0, len(batch), size)]
-            return np.concatenate(parts)
-        finally:
-            self._running = None
-
-    def stop(self) -> None:
-        """See `engine.LoadedModel.stop`."""
-        options = self._running
-        if options is not None:
-            options.terminate = True
+        if halt is not None:
+            halt.on_stop(lambda: setattr(options, "terminate", True))
+        size = self._signature.fixed_batch
+        if size is None:
+            return self._once(batch, options)
+        parts = [self._padded(batch[at : at + size], size, options) for at in range(0, len(batch), size)]
+        return np.concatenate(parts)
 
     def _padded(self, part: Batch, size: int, options: Any) -> NDArray[np.floating]:
         if len(part) == size:

@@ -42,4 +42,4 @@ def write_row(row: Batch, pixels: NDArray[np.uint8], wanted: ManifestInput) -> N
     for channel in range(wanted.channels):
         # A pixel has 256 values: looking each up is exact and several times faster than computing every one.
         table = (_LEVELS - np.float32(mean[channel])) / np.float32(std[channel])
-        target[:, :, channel] = table[pixels[:, :, channel]]
+        np.take(table, pixels[:, :, channel], out=target[:, :, channel], mode="clip")

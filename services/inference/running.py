@@ -1,4 +1,8 @@
-"""One run of a model at a time: two at once would share the processors and both be late."""
+"""Runs of models, a bounded number at once.
+
+Side by side on one thread each, runs finish more images per second than one after the other on all threads: nobody
+waits for the slowest thread after every layer. Measured with a MobileNet on two processors: 1.4 times as many.
+"""
 
 import asyncio
 import time
@@ -10,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from services.inference.engine import LoadedModel
+from services.inference.engine import Halt, LoadedModel
 from services.inference.preprocess import Batch
 from services.kit.metrics import Metrics
 
@@ -21,16 +25,17 @@ _LIMIT_S = 60.0
 
 
 class Runner:
-    """The thread in which models run."""
+    """The threads in which models run, `at_once` of them."""
 
-    def __init__(self, metrics: Metrics, *, limit_s: float = _LIMIT_S) -> None:
+    def __init__(self, metrics: Metrics, *, at_once: int = 1, limit_s: float = _LIMIT_S) -> None:
+        self.at_once = at_once
         self._metrics = metrics
         self._limit_s = limit_s
-        self._turn = asyncio.Lock()
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="run-model")
+        self._turns = asyncio.Semaphore(at_once)
+        self._executor = ThreadPoolExecutor(at_once, thread_name_prefix="run-model")
 
     async def start(self, stack: AsyncExitStack) -> None:
-        """Leaving `stack` ends the thread."""
+        """Leaving `stack` ends the threads."""
         stack.push_async_callback(asyncio.to_thread, self._executor.shutdown, wait=True, cancel_futures=True)
 
     async def run(self, model: LoadedModel, batch: Batch, read: Callable[[NDArray[np.floating]], T]) -> tuple[T, float]:
@@ -42,19 +47,22 @@ class Runner:
             RunFailed: see `engine.LoadedModel.run`.
         """
         loop = asyncio.get_running_loop()
-        async with self._turn:
-            alarm = loop.call_later(self._limit_s, model.stop)
+        async with self._turns:
+            halt = Halt()
+            alarm = loop.call_later(self._limit_s, halt.stop)
             try:
-                return await loop.run_in_executor(self._executor, self._run, model, batch, read)
+                return await loop.run_in_executor(self._executor, self._run, model, batch, read, halt)
             except asyncio.CancelledError:
-                model.stop()
+                halt.stop()
                 raise
             finally:
                 alarm.cancel()
 
-    def _run(self, model: LoadedModel, batch: Batch, read: Callable[[NDArray[np.floating]], T]) -> tuple[T, float]:
+    def _run(
+        self, model: LoadedModel, batch: Batch, read: Callable[[NDArray[np.floating]], T], halt: Halt
+    ) -> tuple[T, float]:
         began = time.perf_counter()
-        outputs = model.run(batch)
+        outputs = model.run(batch, halt)
         seconds = time.perf_counter() - began
         self._metrics.inference_seconds.observe(seconds)
         return read(outputs), seconds

@@ -38,11 +38,11 @@ class InferenceService:
         """Start the threads, then the consumers; leaving `stack` ends them in the opposite order."""
         platform, settings = self._platform, self._platform.settings
         processors = count_processors()
-        threads = settings.inference_threads or processors
+        threads = settings.inference_threads or 1
         decoders = settings.decode_threads or processors
         pool = DecodePool(decoders, max_pixels=settings.image_max_pixels)
         library = ModelLibrary(platform.store.model_files, OnnxEngine(threads))
-        runner = Runner(platform.metrics)
+        runner = Runner(platform.metrics, at_once=max(1, processors // threads))
         for part in (pool, library, runner):
             await part.start(stack)
         platform.catalog.on_change(library.forget)

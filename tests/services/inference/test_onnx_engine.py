@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from contracts.http.models import Manifest
-from services.inference.engine import ModelRejected, RunFailed
+from services.inference.engine import Halt, ModelRejected, RunFailed
 from services.inference.onnx_engine import OnnxEngine, OnnxModel
 from services.inference.preprocess import Batch, empty_batch
 from tests.support import onnx_models
@@ -141,27 +141,28 @@ def test_a_run_that_fails_says_so_and_the_model_goes_on() -> None:
 
 
 def test_a_run_that_does_not_end_can_be_stopped() -> None:
-    model = load(onnx_models.slow_model())
-    failures: list[RunFailed] = []
-
-    def run() -> None:
-        try:
-            model.run(batch_of([0.5]))
-        except RunFailed as failed:
-            failures.append(failed)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    while thread.is_alive():  # it may not have begun yet
-        model.stop()
-        thread.join(0.05)
-    assert [failed.code for failed in failures] == ["too_slow"]
+    model, halt = load(onnx_models.slow_model()), Halt()
+    alarm = threading.Timer(0.3, halt.stop)
+    alarm.start()
+    with pytest.raises(RunFailed) as failed:
+        model.run(batch_of([0.5]), halt)
+    alarm.join()
+    assert failed.value.code == "too_slow"
 
 
-def test_stopping_an_idle_model_changes_nothing() -> None:
-    model = load(brightness_model())
-    model.stop()
-    assert model.run(batch_of([1.0])).shape == (1, 2)
+def test_a_run_that_is_stopped_before_it_begins_does_not_go_on() -> None:
+    model, halt = load(onnx_models.slow_model()), Halt()
+    halt.stop()
+    with pytest.raises(RunFailed) as failed:
+        model.run(batch_of([0.5]), halt)
+    assert failed.value.code == "too_slow"
+
+
+def test_stopping_one_run_disturbs_no_other() -> None:
+    model, halt = load(brightness_model()), Halt()
+    assert model.run(batch_of([1.0]), halt).shape == (1, 2)
+    halt.stop()
+    assert model.run(batch_of([1.0]), Halt()).shape == (1, 2)
 
 
 def test_the_library_reports_to_nobody(tmp_path: Path) -> None:
