@@ -7,7 +7,7 @@
 # SIGHTLINE_DOCKER_DATA is the folder of its images, by default in the user's cache, so that the next run finds them.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-data="${SIGHTLINE_DOCKER_DATA:-${XDG_CACHE_HOME:-$HOME/.cache}/sightline/docker}"
+data="${SIGHTLINE_DOCKER_DATA:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/sightline/docker}"
 state="${TMPDIR:-/tmp}/sightline-docker-$(id -u)"
 address="unix://$state/docker.sock"
 patience_s=40
@@ -30,6 +30,7 @@ start() {
         return 1
     fi
     command -v dockerd >/dev/null || "$here/../local/install.sh" docker.io
+    command -v docker >/dev/null || "$here/../local/install.sh" docker-cli # a package of its own since Debian 13
     # The plain way first; then without a firewall (no iptables), then without layers (no overlay file system).
     launch || launch --iptables=false --ip6tables=false \
         || launch --iptables=false --ip6tables=false --storage-driver=vfs || {

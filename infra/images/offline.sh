@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds images of RabbitMQ and MongoDB where no container registry can be reached, from Debian's and PyPI's packages.
-#   offline.sh [IMAGE]...   rabbitmq:4.0 mongodb:6.0 when none is named; rabbitmq:4.3 and rabbitmq:3.10 exist too.
+#   offline.sh [IMAGE]...   rabbitmq:4.3 mongodb:6.0 when none is named; rabbitmq:4.0 and rabbitmq:3.10 exist too.
 # The images are named sightline-offline/IMAGE. What is built is not built again; --rebuild before the names does.
 # Mirrors and proxies are those of this machine's apt and pip. Needs root (debootstrap) and a Docker engine.
 set -euo pipefail
@@ -13,7 +13,7 @@ if [[ "${1:-}" == --rebuild ]]; then
     rebuild=yes
     shift
 fi
-[[ $# -gt 0 ]] || set -- rabbitmq:4.0 mongodb:6.0
+[[ $# -gt 0 ]] || set -- rabbitmq:4.3 mongodb:6.0
 
 fail() {
     echo "offline.sh: $*" >&2
