@@ -75,7 +75,10 @@ stop() {
     if [[ -f "$state/bridge-is-ours" ]]; then
         ip link delete docker0 2>/dev/null || true
     fi
-    rm -rf "$state"
+    if [[ -d "$state" ]]; then
+        awk -v under="$state/" 'index($2, under) == 1 { print $2 }' /proc/mounts | xargs -r umount
+        rm -rf "$state"
+    fi
 }
 
 case "${1:-}" in
