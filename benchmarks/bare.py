@@ -21,9 +21,10 @@ import onnxruntime
 
 from benchmarks import images, models
 from contracts.http.models import ManifestInput
-from services.inference.decode import fit
+from services.inference.decode import REDUCED, fit, reduction
 from services.inference.preprocess import Batch, empty_batch, write_row
 from services.inference.processors import count_processors
+from services.kit.images import ImageFacts
 
 BATCHES = (1, 8, 16)
 
@@ -116,8 +117,12 @@ def _work(task: "_Task", barrier: Barrier, results: "Queue[tuple[int, float, flo
 
 
 def _place(data: bytes, row: Batch, wanted: ManifestInput) -> None:
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), REDUCED.get(_scale(wanted), cv2.IMREAD_COLOR))
     write_row(row, fit(np.asarray(picture, np.uint8), wanted), wanted)
+
+
+def _scale(wanted: ManifestInput) -> int:
+    return reduction(ImageFacts("image/jpeg", images.WIDTH, images.HEIGHT), wanted)
 
 
 def _session(data: bytes, threads: int) -> Any:

@@ -12,12 +12,13 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
+from contracts.http.models import ManifestInput
 from services.inference.child import restrict
 from services.inference.decode_messages import Question, Reply, pack, read_question
 from services.kit.errors import Refused
 
 if TYPE_CHECKING:
-    from services.inference.decode import Pixels
+    from services.inference.decode import Picture
 
 READY = b"ready\n"
 """Said once, before the first question is read."""
@@ -43,6 +44,8 @@ class Complaints:
 
     def take(self) -> bytes:
         """Return what was printed since the last call, at most the first 4 KiB."""
+        if not os.fstat(self._file.fileno()).st_size:
+            return b""
         self._file.seek(0)
         text = self._file.read(4096)
         self._file.seek(0)  # the descriptor 2 shares this position
@@ -73,27 +76,27 @@ def _answer(question: Question, data: bytes, complaints: Complaints, *, max_pixe
 
     try:
         began = time.perf_counter()
-        picture = _decode_undamaged(data, complaints, max_pixels=max_pixels)
+        picture = _decode_undamaged(data, question.wanted, complaints, max_pixels=max_pixels)
         decoded = time.perf_counter()
-        pixels = fit(picture, question.wanted).tobytes()
+        pixels = fit(picture.pixels, question.wanted).tobytes()
     except Refused as refused:
         return Reply(code=refused.code, detail=refused.detail), b""
     except MemoryError:
         return Reply(code="image_too_large", detail="there is not enough memory to decode it"), b""
     reply = Reply(
-        width=picture.shape[1],
-        height=picture.shape[0],
+        width=picture.width,
+        height=picture.height,
         decode_s=decoded - began,
         resize_s=time.perf_counter() - decoded,
     )
     return reply, pixels
 
 
-def _decode_undamaged(data: bytes, complaints: Complaints, *, max_pixels: int) -> "Pixels":
+def _decode_undamaged(data: bytes, wanted: ManifestInput, complaints: Complaints, *, max_pixels: int) -> "Picture":
     from services.inference.decode import decode
 
     complaints.take()
-    picture = decode(data, max_pixels=max_pixels)
+    picture = decode(data, max_pixels=max_pixels, wanted=wanted)
     damage = damage_in(complaints.take())
     if damage is not None:
         raise Refused("image_corrupt", damage)

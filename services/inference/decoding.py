@@ -5,6 +5,8 @@ start when there is work for them, and are replaced when an image brings one dow
 """
 
 import asyncio
+import contextlib
+import fcntl
 import os
 import select
 import subprocess
@@ -193,6 +195,9 @@ class _Child:
 def _descriptor(stream: object) -> int:
     number: int = stream.fileno()  # type: ignore[attr-defined]
     os.set_blocking(number, False)
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):  # above what this user may have: smaller pieces then
+            fcntl.fcntl(number, fcntl.F_SETPIPE_SZ, _CHUNK_BYTES)
     return number
 
 

@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from contracts.http.models import ManifestInput
-from services.inference.decode import decode, fit
+from services.inference.decode import decode, fit, reduction
 from services.kit.errors import Refused
+from services.kit.images import ImageFacts
 from tests.support import images
 
 MOST = 1_000_000
@@ -31,7 +32,7 @@ def halves(left: tuple[int, int, int], right: tuple[int, int, int]) -> np.ndarra
 
 @pytest.mark.parametrize("data", [images.make_jpeg(3), images.make_png(3), images.make_webp(3, lossless=True)])
 def test_every_taken_format_comes_out_as_it_went_in(data: bytes) -> None:
-    picture = decode(data, max_pixels=MOST)
+    picture = decode(data, max_pixels=MOST).pixels
     assert picture.shape == (48, 64, 3)
     assert picture.dtype == np.uint8
     assert np.abs(picture.astype(int) - images.make_pixels(3)).mean() < 4
@@ -42,7 +43,7 @@ def test_every_taken_format_comes_out_as_it_went_in(data: bytes) -> None:
 def test_the_exif_orientation_is_applied_in_every_format(kind: str, orientation: int, corner: tuple[int, int]) -> None:
     array = np.zeros((32, 64, 3), np.uint8)
     array[:16, :16] = 255  # white in the upper left corner, as stored
-    picture = decode(by_pillow(Image.fromarray(array), kind, orientation=orientation), max_pixels=MOST)
+    picture = decode(by_pillow(Image.fromarray(array), kind, orientation=orientation), max_pixels=MOST).pixels
     assert picture.shape == ((64, 32, 3) if orientation in (6, 8) else (32, 64, 3))
     assert picture[corner].mean() > 200
     assert picture.mean() < 100
@@ -60,7 +61,7 @@ def test_the_exif_orientation_is_applied_in_every_format(kind: str, orientation:
     ids=["gray", "gray with alpha", "alpha", "palette", "16 bits"],
 )
 def test_gray_alpha_palettes_and_16_bits_become_three_channels_of_8_bits(picture: Image.Image) -> None:
-    decoded = decode(by_pillow(picture, "PNG"), max_pixels=MOST)
+    decoded = decode(by_pillow(picture, "PNG"), max_pixels=MOST).pixels
     assert decoded.shape == (6, 8, 3)
     assert decoded.dtype == np.uint8
     assert (decoded == 100).all()
@@ -69,17 +70,17 @@ def test_gray_alpha_palettes_and_16_bits_become_three_channels_of_8_bits(picture
 def test_16_bit_colour_with_alpha_becomes_8_bit_colour() -> None:
     array = np.full((6, 8, 4), (10 * 257, 20 * 257, 30 * 257, 65535), np.uint16)
     data = bytes(cv2.imencode(".png", array)[1].tobytes())
-    assert decode(data, max_pixels=MOST)[0, 0].tolist() == [10, 20, 30]
+    assert decode(data, max_pixels=MOST).pixels[0, 0].tolist() == [10, 20, 30]
 
 
 def test_cmyk_is_decoded() -> None:
-    decoded = decode(by_pillow(Image.new("RGB", (8, 6), (255, 0, 0)).convert("CMYK"), "JPEG"), max_pixels=MOST)
+    decoded = decode(by_pillow(Image.new("RGB", (8, 6), (255, 0, 0)).convert("CMYK"), "JPEG"), max_pixels=MOST).pixels
     assert decoded[3, 3, 2] > 240
     assert decoded[3, 3, 0] < 15
 
 
 def test_bytes_after_the_end_are_left_alone() -> None:
-    assert decode(images.make_jpeg(size_bytes=20_000), max_pixels=MOST).shape == (48, 64, 3)
+    assert decode(images.make_jpeg(size_bytes=20_000), max_pixels=MOST).pixels.shape == (48, 64, 3)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +108,48 @@ def test_what_cannot_be_decoded_is_refused_with_its_code(data: bytes, code: str)
     with pytest.raises(Refused) as refused:
         decode(data, max_pixels=MOST)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize("resize", ["stretch", "letterbox", "crop"])
+@pytest.mark.parametrize(("side", "shape"), [(48, (60, 80, 3)), (100, (120, 160, 3)), (224, (240, 320, 3))])
+def test_a_jpeg_decoded_at_reduced_scale_gives_the_model_nearly_the_same(
+    side: int, shape: tuple[int, int, int], resize: str
+) -> None:
+    data = images.make_jpeg(7, width=640, height=480)
+    wanted = ManifestInput.model_validate({"width": side, "height": side, "resize": resize})
+    reduced = decode(data, max_pixels=MOST, wanted=wanted)
+    assert reduced.pixels.shape == shape
+    assert (reduced.width, reduced.height) == (640, 480)
+    full = decode(data, max_pixels=MOST)
+    difference = np.abs(fit(full.pixels, wanted).astype(int) - fit(reduced.pixels, wanted))
+    assert difference.mean() < 1
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (640, 480)), (3, (640, 480)), (6, (480, 640)), (8, (480, 640))])
+def test_the_size_is_the_whole_turned_picture_s_at_any_scale(orientation: int, size: tuple[int, int]) -> None:
+    data = by_pillow(Image.new("RGB", (640, 480), (9, 9, 9)), "JPEG", orientation=orientation)
+    for side in (8, 100, 224, 600):
+        picture = decode(data, max_pixels=MOST, wanted=ManifestInput(width=side, height=side))
+        assert (picture.width, picture.height) == size
+        assert min(picture.pixels.shape[:2]) >= min(side, 480)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (ImageFacts("image/jpeg", 640, 480), 2),
+        (ImageFacts("image/jpeg", 1920, 1080), 4),
+        (ImageFacts("image/jpeg", 8000, 6000), 8),
+        (ImageFacts("image/jpeg", 448, 448), 2),
+        (ImageFacts("image/jpeg", 450, 449), 1),  # at a half both sides are 225: was it turned?
+        (ImageFacts("image/jpeg", 446, 446), 1),  # a half is too small
+        (ImageFacts("image/jpeg", 60_000, 300), 1),
+        (ImageFacts("image/png", 8000, 6000), 1),
+        (ImageFacts("image/webp", 8000, 6000), 1),
+    ],
+)
+def test_the_scale_is_the_smallest_that_is_not_below_the_model_s_size(facts: ImageFacts, expected: int) -> None:
+    assert reduction(facts, ManifestInput(width=224, height=200)) == expected
 
 
 BLUE, RED = (255, 0, 0), (0, 0, 255)
