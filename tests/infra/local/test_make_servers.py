@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from infra.local import mongodb, rabbitmq
 from infra.local.errors import ServerMissingError
@@ -30,7 +30,7 @@ def test_both_serve_until_asked_to_end_and_leave_nothing(tmp_path: Path) -> None
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as servers:
         assert servers.stdout is not None
-        said = ""
+        said, addresses = "", list[SplitResult]()
         for line in servers.stdout:
             said += line
             if line.startswith("Ctrl-C"):
