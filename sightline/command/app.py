@@ -12,6 +12,7 @@ from sightline.command import (
     showcase,
     submit,
     tokens,
+    topology,
     upkeep,
     version,
 )
@@ -40,4 +41,5 @@ def create_app() -> typer.Typer:
     app.add_typer(detectors.create_app(), name="detectors")
     app.add_typer(models.create_app(), name="models")
     app.add_typer(tokens.create_app(), name="tokens")
+    app.add_typer(topology.create_app(), name="topology")
     return app

@@ -131,11 +131,12 @@ class RabbitBus:
     async def check(self) -> None:
         """Return if both connections work, the topology is there as declared, and the broker counts our consumers."""
         self._require_open()
-        await self._publisher.check()
-        await self._topology.check()
-        for subscription in list(self._subscriptions):
-            if not subscription.closed:
-                await subscription.check()
+        # All of them, whatever the first one says: a consumer that finds itself forgotten comes back.
+        consumers = [subscription.check() for subscription in self._subscriptions if not subscription.closed]
+        checks = (self._publisher.check(), self._topology.check(), *consumers)
+        for problem in await asyncio.gather(*checks, return_exceptions=True):
+            if problem is not None:
+                raise problem
 
     async def _ensure(self, message: Message, names: Iterable[str]) -> None:
         """Make sure of the queues of a message: the broker would not miss one of them as long as there is another."""

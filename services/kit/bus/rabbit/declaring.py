@@ -1,5 +1,6 @@
 """Declares the topology where we may, and says what is missing or different where we may not."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 import structlog
@@ -36,6 +37,8 @@ class Topology:
         """None until the broker has told."""
         self._found: dict[str, QueueSpec] = {}
         self._sure: set[str] = set()
+        self._sure_of_exchanges = False
+        self._looking = asyncio.Lock()
 
     def is_sure(self, name: str) -> bool:
         """Say whether a durable queue was there when we last looked, and nothing has made us doubt it since."""
@@ -48,17 +51,17 @@ class Topology:
             ConfigError: something is missing that we may not declare, or is there with other arguments.
             Unavailable: the broker is away.
         """
-        await self._exchanges()
-        await self._queues(all_specs(lanes, self._limit_bytes))
+        await self._make_sure(all_specs(lanes, self._limit_bytes))
 
     async def ensure(self, queue: Queue, lane: str) -> None:
         """Make sure of one durable queue and those that belong to it; at no cost once it is known. Raises as above."""
         if not self.is_sure(queue.queue_name(lane)):
-            await self._queues(durable_specs(queue, lane, self._limit_bytes))
+            await self._make_sure(durable_specs(queue, lane, self._limit_bytes))
 
     def doubt(self) -> None:
         """Look again when something is needed next: the broker seems to have changed."""
         self._sure.clear()
+        self._sure_of_exchanges = False
 
     async def check(self) -> None:
         """Return if everything that was there is there still, and as it should be; raise Unavailable otherwise."""
@@ -95,6 +98,21 @@ class Topology:
             raise Unavailable(f"queue {spec.name} is missing on RabbitMQ") from None
         except driver.ChannelPreconditionFailed as error:
             raise Unavailable(f"queue {spec.name} on RabbitMQ has other arguments: {text_of(error)}") from None
+
+    async def _make_sure(self, specs: Sequence[QueueSpec]) -> None:
+        async with self._looking:
+            if not self._sure_of_exchanges:
+                await self._exchanges()
+                await self._bind_again()
+                self._sure_of_exchanges = True
+            await self._queues([spec for spec in specs if not self.is_sure(spec.name)])
+
+    async def _bind_again(self) -> None:
+        """Declare anew what was there before: with an exchange, the bindings of every queue went."""
+        try:
+            await self._queues([spec for spec in self._found.values() if not self.is_sure(spec.name)])
+        except ConfigError as error:  # for whoever needs that queue
+            log.warning("bus.topology_differs", reason=str(error))
 
     async def _exchanges(self) -> None:
         for name, kind in EXCHANGE_TYPES.items():

@@ -13,9 +13,6 @@ from services.kit.errors import ConfigError, PlatformError, Unavailable
 ANSWER_S = 3.0
 """How long the broker may take to answer anything."""
 
-_REFUSED = 530
-"""The reply code for a virtual host that is not there or not ours."""
-
 
 def is_ours() -> bool:
     """Say whether the CancelledError in hand is meant for this task: the driver raises it for lost connections too."""
@@ -59,9 +56,9 @@ def connect_error(error: BaseException, where: object) -> PlatformError:
         return ConfigError(f"no TLS with RabbitMQ at {where}: {cause.reason or 'the handshake failed'}")
     if isinstance(error, (driver.AuthenticationError, driver.ProbableAuthenticationError)):
         return ConfigError(f"RabbitMQ at {where} refuses this user or password")
-    if isinstance(error, driver.ConnectionClosed) and error.args and error.args[0] == _REFUSED:
-        text = text_of(error)
-        return Unavailable(text) if "limit" in text else ConfigError(f"RabbitMQ at {where}: {text}")
+    if isinstance(error, driver.InvalidFrameError) and "OpenOk" in text_of(error):
+        # The driver drops the reason that the broker gave with its refusal.
+        return ConfigError(f"RabbitMQ at {where} refuses the virtual host: it is not there, not ours, or full")
     if isinstance(error, (driver.IncompatibleProtocolError, driver.ProtocolSyntaxError)):
         return ConfigError(f"what listens at {where} does not speak AMQP 0-9-1")
     return Unavailable(f"RabbitMQ at {where} cannot be reached: {text_of(error)}")

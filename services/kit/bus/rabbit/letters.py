@@ -22,6 +22,8 @@ _EXCHANGE, _KEY, _USER = f"{_OURS}exchange", f"{_OURS}key", f"{_OURS}user"
 _ATTEMPTS, _DELAY_MS, _REASON = f"{_OURS}attempts", f"{_OURS}delay-ms", f"{_OURS}reason"
 _LARGEST_HEADERS_BYTES = 48 * 1024
 """Of one message. They travel in one frame, of 128 KiB at most, and a dead letter's come on top."""
+_LONGEST_NAME_BYTES = 128
+"""Of a header; AMQP ends there, and the driver would cut it off."""
 _LARGEST_DETAIL = 4096
 _EXCHANGE_OF: Mapping[str, Exchange] = {name: exchange for exchange, name in EXCHANGES.items()}
 
@@ -56,11 +58,13 @@ def checked(message: Message) -> Message:
     headers = {key: value for key, value in message.headers.items() if not key.startswith(_OURS)}
     try:
         sizes = [(len(key.encode()), len(value.encode())) for key, value in headers.items()]
-        longest = max(len(message.content_type.encode()), len(message.routing_key.encode()), *(k for k, _ in sizes), 0)
+        longest = max(len(message.content_type.encode()), len(message.routing_key.encode()))
     except UnicodeEncodeError:
         raise Undecodable("bad_headers", "a header, the content type or the routing key is not Unicode text") from None
-    if longest > 255 or sum(key + value for key, value in sizes) > _LARGEST_HEADERS_BYTES:
-        raise Undecodable("too_large", f"headers of more than {_LARGEST_HEADERS_BYTES} bytes, or a name above 255")
+    if longest > 255 or any(key > _LONGEST_NAME_BYTES for key, _ in sizes):
+        raise Undecodable("too_large", "the content type, the routing key or the name of a header is too long")
+    if sum(key + value for key, value in sizes) > _LARGEST_HEADERS_BYTES:
+        raise Undecodable("too_large", f"headers of more than {_LARGEST_HEADERS_BYTES} bytes")
     return replace(message, headers=headers)
 
 
@@ -145,7 +149,11 @@ def _last_death(headers: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _plain(headers: Mapping[str, Any]) -> dict[str, str]:
     """Headers as text. The broker's own and what is not text or number (tables, lists) are left out."""
-    plain = {key: _text(value) for key, value in headers.items() if not key.startswith("x-") and _is_plain(value)}
+    plain = {
+        key: _text(value)
+        for key, value in headers.items()
+        if _is_plain(value) and not key.startswith("x-") and len(key.encode("utf-8", "replace")) <= _LONGEST_NAME_BYTES
+    }
     if sum(len(key) + len(value) for key, value in plain.items()) <= _LARGEST_HEADERS_BYTES:
         return plain
     return {f"{_OURS}unreadable": "too large"}

@@ -1,6 +1,7 @@
 """One connection that comes back by itself."""
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -48,6 +49,7 @@ class Link:
             Unavailable: it cannot be reached now.
         """
         tolerate_anything()
+        logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # what matters of it is told here, in our form
         await self._connect()
         self._keeper = asyncio.create_task(self._keep(), name=f"rabbitmq {self.use}")
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from aiormq import exceptions as driver
-from aiormq.abc import AbstractChannel
+from aiormq.abc import AbstractChannel, AbstractConnection
 
 from services.kit.bus.port import Message
 from services.kit.bus.rabbit.faults import ANSWER_S, is_ours, text_of, translated
@@ -21,6 +21,7 @@ _WINDOW = 50
 _WINDOW_BYTES = 64 * 1024 * 1024
 _BYTES_PER_S = 1024 * 1024
 """What a slow line carries: a large message gets so much more time."""
+_BLIP_S = 1.0
 _TOO_LARGE = re.compile(r"message size (\d+) is larger")
 
 
@@ -71,8 +72,6 @@ class Publisher:
         try:
             async with asyncio.timeout(ANSWER_S + max(size, together_bytes) / _BYTES_PER_S):
                 async with self._window(size):
-                    if self._link.blocked:
-                        raise Unavailable("RabbitMQ takes no messages now: its memory or disk is short")
                     channel = await self._open()
                     sent = True
                     await self._confirmed(channel, posting)
@@ -83,13 +82,10 @@ class Publisher:
 
     async def check(self) -> None:
         """Return if messages can be published now and are confirmed; raise Unavailable otherwise."""
-        if self._link.blocked:
-            raise Unavailable("RabbitMQ takes no messages now: its memory or disk is short")
         oldest_s = min(self._waiting_since_s.values(), default=time.monotonic())
         if time.monotonic() - oldest_s > ANSWER_S:
             raise Unavailable("RabbitMQ does not confirm messages")
-        async with translated("opening a channel to publish"):
-            await self._open()
+        await self._open()
 
     async def close(self) -> None:
         """Close the channel."""
@@ -97,12 +93,23 @@ class Publisher:
             await close_channel(self._channel)
 
     async def _open(self) -> AbstractChannel:
+        """Return the open channel. Raises Unavailable where there is none to be had or nothing may be sent."""
         async with self._opening:
-            connection = self._link.connection
+            connection = await self._connection()
+            if self._link.blocked:
+                raise Unavailable("RabbitMQ takes no messages now: its memory or disk is short")
             if self._channel is None or self._channel.is_closed or self._channel.connection is not connection:
                 async with translated("opening a channel to publish"):
                     self._channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             return self._channel
+
+    async def _connection(self) -> AbstractConnection:
+        """Wait a moment for a connection that is just being made again: most losses end in less."""
+        try:
+            async with asyncio.timeout(_BLIP_S):
+                return await self._link.wait()
+        except TimeoutError:
+            raise Unavailable(self._link.problem or "RabbitMQ is not connected") from None
 
     async def _confirmed(self, channel: AbstractChannel, posting: Posting) -> None:
         message = to_driver(posting.message, self._user)

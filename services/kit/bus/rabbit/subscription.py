@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 _PAUSE_S = 1.0
 """Between attempts to consume again from a queue that cannot be had."""
+_LOOK_S = 10.0
 
 
 class RabbitSubscription:
@@ -125,8 +126,8 @@ class RabbitSubscription:
                     found = await channel.queue_declare(self.name, passive=True)
             except driver.ChannelNotFoundEntity:
                 raise Unavailable(f"queue {self.name} is missing on RabbitMQ") from None
-        if not found.consumer_count:
-            self._down.set()
+        if not found.consumer_count and self._channel is not None:
+            self._lose(self._channel)
             raise Unavailable(f"RabbitMQ knows of no consumer of {self.name}")
 
     async def _attach(self, connection: AbstractConnection) -> None:
@@ -185,7 +186,7 @@ class RabbitSubscription:
 
     async def _keep(self) -> None:
         while True:
-            await self._down.wait()
+            await self._until_down()
             if self._channel is not None:
                 await close_channel(self._channel)
             connection = await self._link.wait()
@@ -200,6 +201,16 @@ class RabbitSubscription:
                 await asyncio.sleep(random.uniform(_PAUSE_S / 2, _PAUSE_S))  # noqa: S311 - spreads, hides nothing
             else:
                 log.info("bus.consuming_again", queue=self.name)
+
+    async def _until_down(self) -> None:
+        """Wait until deliveries have stopped; and look, since a queue that is deleted and made anew tells nobody."""
+        while not self._down.is_set():
+            try:
+                async with asyncio.timeout(_LOOK_S):
+                    await self._down.wait()
+            except TimeoutError:
+                with suppress(Unavailable):
+                    await self.check()
 
     async def _close(self) -> None:
         if self._keeper is not None:

@@ -1,0 +1,157 @@
+"""Least privilege: what each user of the broker can do, tried, with the permissions that the table gives it."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
+from pamqp.commands import Basic
+
+from contracts.topics import DEAD, FACTS, IMAGE_QUERIES, MODEL_CHECKS, QUEUES, TOPICS, WAKE_UPS
+from services.kit.bus.port import DEAD_REASON
+from services.kit.bus.rabbit.bus import RabbitBus
+from services.kit.bus.rabbit.install import declare_topology
+from services.kit.bus.rabbit.permissions import permissions, roles
+from services.kit.bus.rabbit.topology import BACK, DEAD_LETTERS, EXCHANGES, all_specs
+from services.kit.errors import ConfigError, Unavailable
+from tests.support.buses import bodies, expect_depth, take
+from tests.support.messages import ANSWERED, CHECK_MODEL, STORED, SUBMITTED, message
+from tests.support.rabbit import empty_place, raw_channel, user_of
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[str]:
+    """A place whose topology an administrator has declared."""
+    with empty_place() as url:
+        await declare_topology(url, ["default", "slow"])
+        yield url
+
+
+As = Callable[[str], str]
+
+
+@pytest.fixture
+def as_user(place: str) -> Iterator[As]:
+    """Makes the user of a service and returns its address."""
+    with ExitStack() as stack:
+        yield lambda role: stack.enter_context(user_of(place, permissions(role), role))
+
+
+async def test_a_device_publishes_submissions_and_can_do_nothing_else(place: str, as_user: As) -> None:
+    async with RabbitBus(as_user("device")) as device, RabbitBus(place) as bus:
+        await device.publish([message(SUBMITTED, b"from the edge")])
+        (delivery,) = await take(await bus.subscribe(IMAGE_QUERIES), 1)
+        assert delivery.message.body == b"from the edge"
+        assert delivery.message.user.startswith("device-")
+
+        for type_ in (ANSWERED, STORED, CHECK_MODEL):
+            with pytest.raises(Unavailable, match=r"sightline\.facts"):
+                await device.publish([message(type_)])
+        for queue in QUEUES.values():
+            with pytest.raises(Unavailable):
+                await device.subscribe(queue)
+        facts = await bus.subscribe(FACTS)
+        await facts.park((await take(facts, 1))[0], "unknown_version")
+        with pytest.raises(Unavailable):
+            await device.unpark(FACTS, lambda _: True)
+        with pytest.raises(Unavailable, match="fresh"):
+            await device.publish([message(SUBMITTED, lane="fresh")])
+
+
+async def test_a_device_cannot_reach_past_the_bus_either(as_user: As) -> None:
+    device = as_user("device")
+    for exchange in ("", BACK, DEAD_LETTERS, EXCHANGES["facts"]):
+        async with raw_channel(device) as channel:
+            with pytest.raises(ChannelAccessRefused):
+                await channel.basic_publish(b"x", exchange=exchange, routing_key=IMAGE_QUERIES.queue_name())
+    for spec in all_specs(["default"]):
+        async with raw_channel(device) as channel:
+            with pytest.raises(ChannelAccessRefused):
+                await channel.basic_get(spec.name)
+    async with raw_channel(device) as channel:
+        with pytest.raises(ChannelAccessRefused):
+            await channel.queue_declare("of-its-own", exclusive=True)
+    async with raw_channel(device) as channel:
+        with pytest.raises(ChannelAccessRefused):
+            await channel.queue_delete(FACTS.queue_name())
+
+
+async def test_nobody_can_sign_as_somebody_else(as_user: As) -> None:
+    async with raw_channel(as_user("device")) as channel:
+        with pytest.raises(ChannelPreconditionFailed):
+            await channel.basic_publish(
+                b"x",
+                exchange=EXCHANGES["in"],
+                routing_key=f"{SUBMITTED}.v1.default",
+                properties=Basic.Properties(user_id="gateway"),
+            )
+
+
+@pytest.mark.parametrize("service", [role for role in roles() if role != "device"])
+async def test_a_service_can_do_its_work_with_its_own_permissions(place: str, as_user: As, service: str) -> None:
+    async with RabbitBus(as_user(service)) as bus, RabbitBus(place) as admin:
+        await bus.check()
+        for topic in TOPICS.values():
+            if service in topic.producers:
+                await bus.publish([message(topic.type)])
+        heard = await bus.subscribe(WAKE_UPS)
+        await admin.publish([message(STORED, b"wake up")])
+        (wake_up,) = await take(heard, 1)
+        await heard.reject(wake_up, "bad", "")
+        await bus.check()
+
+
+async def test_the_owner_of_a_queue_settles_in_every_way(place: str, as_user: As) -> None:
+    async with (
+        RabbitBus(as_user("inference")) as bus,
+        RabbitBus(as_user("result_store")) as store,
+        RabbitBus(place) as admin,
+    ):
+        await admin.publish([message(CHECK_MODEL, body) for body in (b"done", b"again", b"bad", b"new")])
+        subscription = await bus.subscribe(MODEL_CHECKS, prefetch=4)
+        done, again, bad, new = await take(subscription, 4)
+        await subscription.ack([done])
+        await subscription.retry(again, 0.1)
+        await subscription.reject(bad, "bad_model", "")
+        await subscription.park(new, "unknown_version")
+        assert bodies(await take(subscription, 1)) == [b"again"]
+        assert await bus.unpark(MODEL_CHECKS, lambda _: True) == 1
+        assert bodies(await take(subscription, 1)) == [b"new"]
+        await subscription.close()
+        await expect_depth(bus, MODEL_CHECKS, ready=2)
+
+        (dead,) = await take(await store.subscribe(DEAD), 1)
+        assert dead.message.headers[DEAD_REASON] == "bad_model"
+        assert dead.message.user == (await _name_of(place))
+        for foreign in (FACTS, DEAD):
+            with pytest.raises(Unavailable):
+                await bus.subscribe(foreign)
+
+
+async def test_a_service_without_its_topology_says_who_must_declare_it() -> None:
+    with empty_place() as url, user_of(url, permissions("gateway")) as gateway:
+        with pytest.raises(ConfigError, match="sightline topology declare"):
+            async with RabbitBus(gateway):
+                pass
+        await declare_topology(url)
+        async with RabbitBus(gateway) as bus:
+            await bus.check()
+            async with raw_channel(url) as channel:
+                await channel.queue_delete(FACTS.queue_name())
+            with pytest.raises(Unavailable, match="is missing"):
+                await bus.check()
+            with pytest.raises(Unavailable, match="sightline topology declare"):
+                await bus.publish([message("label.added")])
+
+
+async def test_declaring_again_changes_nothing_and_needs_an_administrator(place: str, as_user: As) -> None:
+    async with RabbitBus(place) as bus:
+        await bus.publish([message(SUBMITTED, b"kept")])
+        assert await declare_topology(place, ["default", "slow", "new"])
+        await expect_depth(bus, IMAGE_QUERIES, ready=1)
+    with pytest.raises(ConfigError, match="administrator"):
+        await declare_topology(as_user("gateway"), ["default"])
+
+
+async def _name_of(place: str) -> str:
+    return place.split("//")[1].split(":", maxsplit=1)[0]
