@@ -1,5 +1,6 @@
 """The HTTP door for image queries."""
 
+from dataclasses import dataclass
 from typing import Annotated, Protocol, cast
 from urllib.parse import parse_qsl
 
@@ -61,77 +62,86 @@ class _Door(Protocol):
     submissions: Submissions
 
 
-def get_submissions(request: Request) -> Submissions:
+async def get_submissions(request: Request) -> Submissions:
     """Return the component that accepts questions; a dependency for the doors of this service."""
     return cast("_Door", get_service(request, NAME)).submissions
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Parameters:
-    """The query parameters and headers of a question."""
+    detector: str
+    confidence_threshold: float | None
+    patience_s: float | None
+    expires_in_s: float | None
+    metadata: str | None
+    key: str | None
 
-    def __init__(
-        self,
-        *,
-        request: Request,
-        detector: Annotated[
-            str,
-            Parameter(min_length=1, max_length=200, description="The detector's ID or name.", examples=["door"]),
-        ],
-        confidence_threshold: Annotated[
-            float | None,
-            Parameter(
-                ge=0,
-                le=1,
-                allow_inf_nan=False,
-                description="An answer at or above it is confident. Default: the detector's.",
-                examples=[0.9],
-            ),
-        ] = None,
-        patience_s: Annotated[
-            float | None,
-            Parameter(
-                ge=0,
-                le=_LONGEST_S,
-                allow_inf_nan=False,
-                description="How long the client means to wait; stored and given back, it never ends the query.",
-                examples=[30],
-            ),
-        ] = None,
-        expires_in_s: Annotated[
-            float | None,
-            Parameter(
-                gt=0,
-                le=_LONGEST_S,
-                allow_inf_nan=False,
-                description="The query expires if no work on it began within this many seconds. Default: never.",
-                examples=[600],
-            ),
-        ] = None,
-        metadata: Annotated[
-            str | None,
-            Parameter(
-                description="JSON of yours, up to 4096 characters and 8 levels; it comes back with the query.",
-                examples=['{"camera": "gate-3"}'],
-            ),
-        ] = None,
-        idempotency_key: Annotated[
-            str | None,
-            Header(
-                alias="Idempotency-Key",
-                description="1 to 255 visible ASCII characters; the same request with the same key gets the same ID.",
-                examples=["8f1c2a5e-gate-3-000017"],
-            ),
-        ] = None,
-    ) -> None:
-        _check_text(request)
-        if idempotency_key is not None:
-            check_key(idempotency_key)
-        self.detector = detector
-        self.confidence_threshold = confidence_threshold
-        self.patience_s = patience_s
-        self.expires_in_s = expires_in_s
-        self.metadata = metadata
-        self.key = idempotency_key
+
+async def _parameters(
+    *,
+    request: Request,
+    detector: Annotated[
+        str,
+        Parameter(min_length=1, max_length=200, description="The detector's ID or name.", examples=["door"]),
+    ],
+    confidence_threshold: Annotated[
+        float | None,
+        Parameter(
+            ge=0,
+            le=1,
+            allow_inf_nan=False,
+            description="An answer at or above it is confident. Default: the detector's.",
+            examples=[0.9],
+        ),
+    ] = None,
+    patience_s: Annotated[
+        float | None,
+        Parameter(
+            ge=0,
+            le=_LONGEST_S,
+            allow_inf_nan=False,
+            description="How long the client means to wait; stored and given back, it never ends the query.",
+            examples=[30],
+        ),
+    ] = None,
+    expires_in_s: Annotated[
+        float | None,
+        Parameter(
+            gt=0,
+            le=_LONGEST_S,
+            allow_inf_nan=False,
+            description="The query expires if no work on it began within this many seconds. Default: never.",
+            examples=[600],
+        ),
+    ] = None,
+    metadata: Annotated[
+        str | None,
+        Parameter(
+            description="JSON of yours, up to 4096 characters and 8 levels; it comes back with the query.",
+            examples=['{"camera": "gate-3"}'],
+        ),
+    ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            description="1 to 255 visible ASCII characters; the same request with the same key gets the same ID.",
+            examples=["8f1c2a5e-gate-3-000017"],
+        ),
+    ] = None,
+) -> _Parameters:
+    """Return the query parameters and headers of a question."""
+    _check_text(request)
+    if idempotency_key is not None:
+        check_key(idempotency_key)
+    return _Parameters(
+        detector=detector,
+        confidence_threshold=confidence_threshold,
+        patience_s=patience_s,
+        expires_in_s=expires_in_s,
+        metadata=metadata,
+        key=idempotency_key,
+    )
 
 
 @ROUTER.post(
@@ -149,7 +159,7 @@ async def submit_image_query(
     caller: Writer,
     platform: PlatformDep,
     submissions: Annotated[Submissions, Depends(get_submissions)],
-    parameters: Annotated[_Parameters, Depends()],
+    parameters: Annotated[_Parameters, Depends(_parameters)],
     wait_s: WaitSeconds,
     wait_for: Annotated[WaitFor, Parameter(description="What a wait is for.")] = "answer",
 ) -> Query:
