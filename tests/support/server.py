@@ -59,7 +59,7 @@ def serving(
             command, cwd=ROOT, env=clean_environment(environment), stdout=subprocess.PIPE, stderr=errors
         )
     try:
-        yield Server(_wait_until_ready(process, log), process, log)
+        yield Server(wait_until_ready(process, log), process, log)
     finally:
         if process.poll() is None:
             process.terminate()
@@ -72,7 +72,8 @@ def serving(
         process.stdout.close()
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> str:
+def wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Return the origin that the process says; fail with what it said when it does not get ready."""
     assert process.stdout is not None
     deadline = time.monotonic() + _START_S
     said = b""
