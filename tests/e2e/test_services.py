@@ -12,6 +12,7 @@ from typing import Any, cast
 import httpx2
 import pytest
 from pymongo import MongoClient
+from pymongo.database import Database
 
 from services.kit.store.mongo.roles import RoleName
 from tests.support import levels
@@ -104,7 +105,7 @@ def test_a_thousand_images_by_eight_clients_end_once_each_and_right(running: Hou
 
     mongo: MongoClient[dict[str, Any]]
     with MongoClient(store_url) as mongo, httpx2.Client(timeout=90) as client:
-        database = mongo.get_default_database()
+        database: Database[dict[str, Any]] = mongo.get_default_database()
         ended = times_ended(mongo, database.name)
         for query_id, label in asked:
             query = _wait(running, client, query_id)
