@@ -10,7 +10,6 @@ import structlog
 
 from contracts.v1.image_query import ImageQuerySubmitted
 from contracts.v1.label import LabelAdded
-from contracts.v1.query import QueryErased
 from services.kit.errors import Unavailable
 from services.kit.metrics import Metrics
 from services.kit.store.documents import QueryDocument, QueryKey
@@ -55,15 +54,18 @@ class Writer:
         for _ in range(_ROUNDS):
             if not waiting:
                 return written
-            changes = await self._fold(waiting)
-            await self._write_images(changes, waiting)
+            stored = await self._store.queries.load(list(waiting))
+            changes = self._fold(waiting, stored)
+            await self._keep_images(changes, waiting)
+            await self._forget_images(changes, waiting, stored)
             conflicts = await self._swap(changes)
             written += [change.after for key, change in changes.items() if key not in conflicts]
             waiting = {key: waiting[key] for key in conflicts}
         raise Unavailable(f"{len(waiting)} documents changed under every attempt to write them")
 
-    async def _fold(self, waiting: dict[QueryKey, list[Fact]]) -> dict[QueryKey, _Change]:
-        stored = await self._store.queries.load(list(waiting))
+    def _fold(
+        self, waiting: dict[QueryKey, list[Fact]], stored: dict[QueryKey, QueryDocument]
+    ) -> dict[QueryKey, _Change]:
         changes: dict[QueryKey, _Change] = {}
         for key, facts in waiting.items():
             before = after = stored.get(key)
@@ -84,7 +86,7 @@ class Writer:
                 self._metrics.ended.labels(change.after.state).inc()
         return conflicts
 
-    async def _write_images(self, changes: dict[QueryKey, _Change], waiting: dict[QueryKey, list[Fact]]) -> None:
+    async def _keep_images(self, changes: dict[QueryKey, _Change], waiting: dict[QueryKey, list[Fact]]) -> None:
         steps = []
         for key, change in changes.items():
             for fact in waiting[key]:
@@ -92,9 +94,32 @@ class Writer:
                     steps.append(self._keep_image(change.after, fact.what))
                 elif isinstance(fact.what, LabelAdded) and change.after.request is not None:
                     steps.append(self._store.images.keep_until(key.tenant, change.after.request.image.sha256, None))
-                elif isinstance(fact.what, QueryErased) and change.before is not None:
-                    steps.append(self._remove_image(change.before))
         await asyncio.gather(*steps)
+
+    async def _forget_images(
+        self,
+        changes: dict[QueryKey, _Change],
+        waiting: dict[QueryKey, list[Fact]],
+        stored: dict[QueryKey, QueryDocument],
+    ) -> None:
+        """Remove the images of what is erased; also of a question that comes after its erasure: it lies there."""
+        # The store does not know these uses yet.
+        used = {
+            (key.tenant, change.after.request.image.sha256)
+            for key, change in changes.items()
+            if change.after.request is not None
+        }
+        for key, facts in waiting.items():
+            before = stored.get(key)
+            after = changes[key].after if key in changes else before
+            if after is None or after.erased_at is None:
+                continue
+            images = {fact.what.image.sha256 for fact in facts if isinstance(fact.what, ImageQuerySubmitted)}
+            if before is not None and before.request is not None:
+                images.add(before.request.image.sha256)
+            for sha256 in images:
+                if (key.tenant, sha256) not in used:
+                    await self._remove_image(key, sha256)
 
     async def _keep_image(self, document: QueryDocument, submitted: ImageQuerySubmitted) -> None:
         image = submitted.image
@@ -112,9 +137,6 @@ class Writer:
             )
             await self._store.images.put(blob)
 
-    async def _remove_image(self, document: QueryDocument) -> None:
-        if document.request is None:
-            return
-        sha256 = document.request.image.sha256
-        if not await self._store.queries.uses_image(document.tenant, sha256, besides=document.id):
-            await self._store.images.delete(document.tenant, sha256)
+    async def _remove_image(self, key: QueryKey, sha256: str) -> None:
+        if not await self._store.queries.uses_image(key.tenant, sha256, besides=key.id):
+            await self._store.images.delete(key.tenant, sha256)

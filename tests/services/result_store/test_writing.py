@@ -1,0 +1,82 @@
+"""Writing facts in batches: what one batch does to the images of several queries."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from contracts.ids import new_id
+from contracts.v1.image_query import Image, ImageQuerySubmitted
+from contracts.v1.query import QueryErased
+from services.kit.clock import SystemClock
+from services.kit.metrics import Metrics
+from services.kit.store.documents import QueryKey
+from services.kit.store.records import Blob
+from services.kit.store.sqlite import SqliteStore
+from services.result_store.facts import Fact
+from services.result_store.writing import Writer
+
+AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
+DATA = b"one picture"
+SHA = hashlib.sha256(DATA).hexdigest()
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    async with SqliteStore(tmp_path / "store.sqlite", SystemClock()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def writer(store: SqliteStore) -> Writer:
+    return Writer(store, Metrics(), retention=timedelta(days=30))
+
+
+def asked(query_id: str, *, inline: bool = True) -> Fact:
+    question = ImageQuerySubmitted(
+        query_id=query_id,
+        detector_id=new_id("det", AT),
+        image=Image(sha256=SHA, size_bytes=len(DATA), media_type="image/jpeg", data=DATA if inline else None),
+        submitted_at=AT,
+    )
+    return Fact(QueryKey("acme", query_id), f"{query_id}.asked", AT, question)
+
+
+def erased(query_id: str) -> Fact:
+    return Fact(QueryKey("acme", query_id), f"{query_id}.erased", AT, QueryErased(query_id=query_id, erased_at=AT))
+
+
+async def put_image(store: SqliteStore) -> None:
+    await store.images.put(Blob(tenant="acme", sha256=SHA, media_type="image/jpeg", data=DATA))
+
+
+@pytest.mark.parametrize("erased_first", [True, False])
+async def test_erasing_one_query_keeps_the_image_of_another_in_the_same_batch(
+    store: SqliteStore,
+    writer: Writer,
+    erased_first: bool,  # noqa: FBT001
+) -> None:
+    old, new = new_id("iq", AT), new_id("iq", AT)
+    await writer.write([asked(old)])
+    batch = [erased(old), asked(new)] if erased_first else [asked(new), erased(old)]
+    await writer.write(batch)
+    assert await store.images.get("acme", SHA) is not None
+
+
+async def test_a_query_that_is_erased_in_the_batch_of_its_question_leaves_no_image(
+    store: SqliteStore, writer: Writer
+) -> None:
+    query_id = new_id("iq", AT)
+    await put_image(store)
+    await writer.write([asked(query_id, inline=False), erased(query_id)])
+    assert await store.images.get("acme", SHA) is None
+
+
+async def test_a_question_that_comes_after_its_erasure_leaves_no_image(store: SqliteStore, writer: Writer) -> None:
+    query_id = new_id("iq", AT)
+    await put_image(store)
+    await writer.write([erased(query_id)])
+    assert await writer.write([asked(query_id, inline=False)]) == []
+    assert await store.images.get("acme", SHA) is None
