@@ -191,7 +191,7 @@ class Answering:
 
     def _without_model(self, ask: Ask, error: NotFound | ModelRejected | Unavailable) -> Outcome:
         if isinstance(error, Unavailable):
-            return Retry("store_unavailable", str(error), delay_s=error.after_s)
+            return Retry("store_unavailable", str(error), delay_s=error.after_s, blameless=True)
         if isinstance(error, ModelRejected):
             return self._fail(ask, "model_failed", str(error))
         return self._fail(ask, "model_missing", str(error)) if ask.last_attempt else Retry("model_missing", str(error))
@@ -200,7 +200,7 @@ class Answering:
         if isinstance(error, Refused):
             return self._fail(ask, error.code, error.detail)
         if isinstance(error, Unavailable):
-            return Retry("image_unavailable", str(error), delay_s=error.after_s)
+            return Retry("image_unavailable", str(error), delay_s=error.after_s, blameless=True)
         if isinstance(error, NotFound):
             last = ask.last_attempt
             return self._fail(ask, "image_missing", str(error)) if last else Retry("image_missing", str(error))

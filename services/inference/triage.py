@@ -54,7 +54,7 @@ class Triage:
         try:
             model = await self._model_for(event, work)
         except Unavailable as error:
-            return Retry("store_unavailable", str(error), delay_s=error.after_s)
+            return Retry("store_unavailable", str(error), delay_s=error.after_s, blameless=True)
         if not isinstance(model, ModelRecord):
             return model
         waited_s = (now - query.submitted_at).total_seconds()

@@ -1,7 +1,8 @@
 """The one consume loop: takes batches, asks the handler, settles. Nobody else acknowledges anything.
 
 - handler returns Done: its events are published and confirmed, then the delivery is acknowledged
-- handler returns Retry: delivered again later; after the queue's last attempt a dead letter
+- handler returns Retry: delivered again later; after the queue's last attempt a dead letter, unless it was no fault
+  of the message: a part that is away gives nothing up, however long it is away
 - handler returns Reject: a dead letter at once, with the code
 - handler raises: each delivery once more alone, so that one bad message does not punish its batch; then Retry
 - handler is cancelled: nothing is settled, the message comes again
@@ -38,11 +39,16 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Failed for a reason that may pass. The delay is the queue's unless `delay_s` is given."""
+    """Failed for a reason that may pass. The delay is the queue's unless `delay_s` is given.
+
+    `blameless` says that the reason lies outside the message, with a part that is away: it is then repeated for as
+    long as that takes.
+    """
 
     reason: str
     detail: str = ""
     delay_s: float | None = None
+    blameless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ Outcome = Done | Retry | Reject
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One decoded delivery. `last_attempt` says that a Retry would become a dead letter."""
+    """One decoded delivery. `last_attempt` says that a Retry would become a dead letter, if the message is to blame."""
 
     event: Event[Payload]
     attempt: int
@@ -183,7 +189,8 @@ class Consumer:
                 return [(await self._ask([item]))[0] for item in work]
             known = isinstance(error, PlatformError)
             log.warning("consume.failed", queue=self._queue.name, error=str(error), exc_info=not known)
-            return [Retry("handler_failed", str(error) if known else f"{type(error).__name__}: {error}")]
+            detail = str(error) if known else f"{type(error).__name__}: {error}"
+            return [Retry("handler_failed", detail, blameless=isinstance(error, Unavailable))]
 
     async def _settle(self, subscription: Subscription, settled: Sequence[tuple[Delivery, Work, Outcome]]) -> None:
         messages: list[Message] = []
@@ -204,7 +211,7 @@ class Consumer:
         for delivery, work, outcome in rest:
             if isinstance(outcome, Reject):
                 await self._reject(subscription, delivery, outcome)
-            elif work.last_attempt:
+            elif work.last_attempt and not outcome.blameless:
                 detail = f"{outcome.reason}: {outcome.detail} (attempt {work.attempt})"
                 await self._reject(subscription, delivery, Reject("attempts_exhausted", detail))
             else:

@@ -109,6 +109,25 @@ async def test_the_last_retry_becomes_a_dead_letter_with_its_reason(bus: MemoryB
     assert not recorder.batches[-2][0].last_attempt
 
 
+async def test_a_part_that_is_away_costs_no_message_however_long(bus: MemoryBus, stack: AsyncExitStack) -> None:
+    outage = IMAGE_QUERIES.retry.attempts + 3
+
+    def answer(work: Work) -> Outcome:
+        if work.attempt <= outage // 2:
+            return Retry("store_unavailable", delay_s=0, blameless=True)
+        if work.attempt <= outage:
+            raise Unavailable("the store is away")
+        return Done()
+
+    queue = replace(IMAGE_QUERIES, retry=replace(IMAGE_QUERIES.retry, first_delay_s=0.001, longest_delay_s=0.001))
+    recorder = Recorder(answer)
+    await Consumer(bus, Metrics(), queue, recorder).start(stack, drain_s=5)
+    await bus.publish([question()])
+    await recorder.wait_for(outage + 1)
+    await expect_depth(bus, IMAGE_QUERIES)
+    await expect_depth(bus, DEAD)
+
+
 async def test_an_output_that_the_bus_cannot_take_rejects_its_message_and_no_other(
     bus: MemoryBus, stack: AsyncExitStack
 ) -> None:
