@@ -15,7 +15,7 @@ from contracts.topics import WAKE_UPS
 from contracts.v1.results import ResultsStored, StoredResult
 from services.kit.bus.consume import Consumer, Done, Outcome, Work
 from services.kit.bus.port import Bus
-from services.kit.errors import Unavailable
+from services.kit.errors import PlatformError, Unavailable
 from services.kit.metrics import Metrics
 from services.kit.store.documents import QueryDocument, QueryKey
 from services.kit.store.port import Store
@@ -162,6 +162,10 @@ class Waiter:
                 except Unavailable as error:
                     log.warning("waiter.recheck_failed", error=str(error))
                     break
+                except PlatformError as error:
+                    # One document that this version cannot read must not end the looking for good.
+                    log.error("waiter.recheck_failed", error=str(error))  # noqa: TRY400 - no trace needed
+                    continue
                 for key, document in documents.items():
                     self._wake(key, summary_of(document), document)
 

@@ -1,12 +1,14 @@
 """The waiter: two reads at most, no wake-up lost, a lost one costs a second."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.ids import new_id
 from contracts.v1.results import ResultsStored, State
@@ -101,6 +103,30 @@ async def test_a_lost_wake_up_costs_a_second_not_the_wait(house: House) -> None:
     await house.write(document(wanted.id))
     async with asyncio.timeout(10):
         assert await waiting == document(wanted.id)
+
+
+async def test_a_document_that_cannot_be_read_does_not_end_the_looking(house: House, tmp_path: Path) -> None:
+    newer, wanted = key(), key()
+    pending = document(newer.id, state="submitted", confidence=None)
+    await house.write(pending)
+    waits = [asyncio.create_task(house.waiter.wait(each, wanted_for("answer"), 30)) for each in (newer, wanted)]
+    await house.waiting(2)
+    with capture_logs() as logs:
+        set_layout(tmp_path, newer, layout=99)  # as a newer version leaves it while both are running
+        await until(lambda: any(line["event"] == "waiter.recheck_failed" for line in logs))
+    set_layout(tmp_path, newer, layout=1)
+    await house.write(document(wanted.id))
+    async with asyncio.timeout(10):
+        assert await waits[1] == document(wanted.id)
+    house.waiter.release()
+    assert await waits[0] == pending
+
+
+def set_layout(folder: Path, changed: QueryKey, *, layout: int) -> None:
+    with closing(sqlite3.connect(folder / "store.sqlite")) as connection, connection:
+        connection.execute(
+            "UPDATE queries SET document = json_set(document, '$.layout', ?) WHERE id = ?", (layout, changed.id)
+        )
 
 
 async def test_two_hundred_wait_at_once(house: House) -> None:
