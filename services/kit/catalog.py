@@ -31,12 +31,14 @@ class _Cache(Generic[R]):
     def __init__(self, read: Callable[[str, str], Awaitable[R | None]]) -> None:
         self._read = read
         self._entries: dict[Key, tuple[float, R]] = {}
+        self._drops = 0
 
     async def get(self, tenant: str, record_id: str) -> R | None:
         entry = self._entries.get((tenant, record_id))
         now = time.monotonic()
         if entry is not None and now - entry[0] < _FRESH_S:
             return entry[1]
+        drops = self._drops
         try:
             record = await self._read(tenant, record_id)
         except Unavailable:
@@ -46,12 +48,15 @@ class _Cache(Generic[R]):
         if record is None:
             self.drop((tenant, record_id))
             return None
+        if drops != self._drops:
+            return record  # something changed meanwhile, maybe this: not to be remembered
         if len(self._entries) >= _MOST:
             self._entries.pop(next(iter(self._entries)))
         self._entries[tenant, record_id] = (now, record)
         return record
 
     def drop(self, key: Key) -> None:
+        self._drops += 1
         self._entries.pop(key, None)
 
 
