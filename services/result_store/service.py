@@ -52,6 +52,12 @@ class ResultStore:
             platform.health.add(f"result_store {name}", consumer.check)
         sweeping = asyncio.create_task(self._sweep_loop(), name="sweeper")
 
+        async def check() -> None:
+            if sweeping.done():
+                raise Unavailable("the sweeper has stopped; see the log and restart the service")
+
+        platform.health.add("result_store sweeper", check)
+
         async def stop() -> None:
             sweeping.cancel()
             await asyncio.gather(sweeping, return_exceptions=True)
@@ -114,6 +120,9 @@ class ResultStore:
                 log.warning("sweeper.waits", error=str(error))
             except PlatformError:
                 log.exception("sweeper.failed")
+            except Exception:
+                log.exception("sweeper.crashed")
+                raise
 
 
 def create(platform: Platform) -> ResultStore:

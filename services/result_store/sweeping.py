@@ -5,11 +5,12 @@ fan-out, a purged queue, a lost binding. After some tries it fails as `lost`, so
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from contracts.v1.query import QueryExpired, QueryFailed
+from services.kit.errors import PlatformError
 from services.kit.platform import Platform
 from services.kit.store.documents import QueryDocument
 from services.result_store.facts import Fact, Released, Republished
@@ -34,22 +35,21 @@ class Sweeper:
         self._tries = platform.settings.sweep_tries
 
     async def sweep(self) -> None:
-        """Do one pass.
+        """Do one pass. A step that fails does not keep the others from their work.
 
         Raises:
             Unavailable: bus or store is away; what is left is done in the next pass.
+            PlatformError: a document cannot be read; it is in the way of its own step only.
         """
         now = self._clock.now()
-        expired = await self._store.queries.past_expiry(now, _AT_ONCE)
-        overtaken = await self._store.queries.overtaken(now - self._after, _AT_ONCE)
-        lost = [document for document in overtaken if document.sweeps >= self._tries]
-        again = [document for document in overtaken if document.sweeps < self._tries]
-        await self._end(expired, "expired")
-        await self._end(lost, "lost")
-        await self._republish(again)
-        await self._store.queries.purge(now)
-        await self._store.claims.purge(now)
-        await self._store.images.purge(now)
+        failures: list[PlatformError] = []
+        for step in (self._expire, self._mend, self._purge):
+            try:
+                await step(now)
+            except PlatformError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     async def release(self, tenant: str, detector_id: str) -> None:
         """Publish the queries again that were held for a detector that can answer now."""
@@ -59,6 +59,19 @@ class Sweeper:
             facts = [Fact(d.key, f"{d.id}.released", now, Released(now), d.lane) for d in held]
             await publish_stored(self._bus, await self._writer.write(facts), now)
             self._count("released", len(held))
+
+    async def _expire(self, now: datetime) -> None:
+        await self._end(await self._store.queries.past_expiry(now, _AT_ONCE), "expired")
+
+    async def _mend(self, now: datetime) -> None:
+        overtaken = await self._store.queries.overtaken(now - self._after, _AT_ONCE)
+        await self._end([document for document in overtaken if document.sweeps >= self._tries], "lost")
+        await self._republish([document for document in overtaken if document.sweeps < self._tries])
+
+    async def _purge(self, now: datetime) -> None:
+        await self._store.queries.purge(now)
+        await self._store.claims.purge(now)
+        await self._store.images.purge(now)
 
     async def _end(self, documents: Sequence[QueryDocument], outcome: str) -> None:
         now = self._clock.now()
