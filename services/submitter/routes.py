@@ -24,6 +24,7 @@ NAME = "submitter"
 ROUTER = APIRouter(tags=["queries"])
 
 _LONGEST_S = 1e9
+_NAMES = ("detector", "confidence_threshold", "patience_s", "expires_in_s", "metadata", "wait", "wait_for")
 _DESCRIPTION = """
 Accepts one image for a detector and answers 202 as soon as the query is durable; look the answer up under `Location`.
 
@@ -131,7 +132,7 @@ async def _parameters(
     ] = None,
 ) -> _Parameters:
     """Return the query parameters and headers of a question."""
-    _check_text(request)
+    _check_address(request)
     if idempotency_key is not None:
         check_key(idempotency_key)
     return _Parameters(
@@ -203,9 +204,17 @@ def _location(platform: Platform, accepted: Accepted) -> str:
     return f"{str(origin).rstrip('/') if origin else ''}/v1/queries/{accepted.claim.id}"
 
 
-def _check_text(request: Request) -> None:
-    """Refuse an address that is not UTF-8: what cannot be read would come back as something else."""
+def _check_address(request: Request) -> None:
+    """Refuse parameters that would not have the effect that the client means.
+
+    One that is not UTF-8 would come back as something else, an unknown one is misspelt, of two equal ones one is lost.
+    """
     try:
-        parse_qsl(request.url.query, keep_blank_values=True, errors="strict")
+        given = [name for name, _ in parse_qsl(request.url.query, keep_blank_values=True, errors="strict")]
     except (UnicodeDecodeError, ValueError):
         raise Refused("invalid_parameter", "the parameters in the address must be UTF-8, percent-encoded") from None
+    for name in given:
+        if name not in _NAMES:
+            raise Refused("invalid_parameter", f"{name[:100]}: there is no such parameter, but {', '.join(_NAMES)}")
+        if given.count(name) > 1:
+            raise Refused("invalid_parameter", f"{name}: give it once")

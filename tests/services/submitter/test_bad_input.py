@@ -110,6 +110,7 @@ PARAMETERS = {
     "wait huge": Bad("invalid_parameter", "wait", parameters={"wait": "1e9"}),
     "wait a word": Bad("invalid_parameter", "wait", parameters={"wait": "abc"}),
     "wait for nothing": Bad("invalid_parameter", "wait_for", parameters={"wait_for": "godot"}),
+    "a misspelt parameter": Bad("invalid_parameter", "threshold", parameters={"threshold": "0.5"}),
     "empty key": Bad("key_invalid", "Idempotency-Key", headers={"Idempotency-Key": ""}),
     "long key": Bad("key_invalid", "255", headers={"Idempotency-Key": "k" * 256}),
     "key with a space": Bad("key_invalid", "visible", headers={"Idempotency-Key": "a b"}),
@@ -145,6 +146,22 @@ async def test_a_missing_detector_is_said(door: Door) -> None:
     response = await door.http.post("/v1/image-queries", content=JPEG, headers={"Content-Type": "image/jpeg"})
     assert response.json()["code"] == "invalid_parameter"
     assert "detector" in response.json()["detail"]
+
+
+async def test_a_parameter_given_twice_is_refused(door: Door) -> None:
+    address = f"/v1/image-queries?detector={door.detector.id}&wait=0&wait=10"
+    response = await door.http.post(address, content=JPEG, headers={"Content-Type": "image/jpeg"})
+    assert (response.json()["code"], "wait" in response.json()["detail"]) == ("invalid_parameter", True)
+    assert await door.left_behind() == {}
+
+
+async def test_every_parameter_of_the_page_is_taken(door: Door) -> None:
+    """The names that are let through are those that the OpenAPI page describes."""
+    parameters = door.app.openapi()["paths"]["/v1/image-queries"]["post"]["parameters"]
+    names = {item["name"] for item in parameters if item["in"] == "query"}
+    given = dict.fromkeys(names, "0") | {"detector": door.detector.id, "wait_for": "answer", "expires_in_s": "60"}
+    response = await door.http.post("/v1/image-queries", params=given, content=JPEG)
+    assert response.status_code == 202
 
 
 async def test_an_address_that_is_not_utf_8_is_refused(door: Door) -> None:
