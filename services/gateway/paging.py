@@ -24,5 +24,8 @@ class PageParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    limit: Annotated[int, Field(ge=1, le=200, description="Most items on the page.")] = 50
-    cursor: Annotated[str | None, Field(description="`next_cursor` of the page before.")] = None
+    limit: Annotated[int, Field(ge=1, le=200, description="Most items on the page.", examples=[50])] = 50
+    cursor: Annotated[
+        str | None,
+        Field(description="`next_cursor` of the page before.", examples=["MjAyNi0xMS0yMFQxMDowMDowMCswMDowMCBpcV8w"]),
+    ] = None

@@ -25,7 +25,13 @@ from services.kit.waiter import WaitFor, wanted_for
 router = APIRouter(tags=["queries"])
 
 QueryIdPath = Annotated[str, Path(description="The ID that the submission answered.", examples=[examples.QUERY_ID])]
-IfNoneMatch = Annotated[str | None, Header(description="Entity tag of what the reader has; answers 304 if unchanged.")]
+IfNoneMatch = Annotated[
+    str | None,
+    Header(
+        description="Entity tag of what the reader has; answers 304 if unchanged.",
+        examples=[f'"{examples.QUERY_ID}-2"'],
+    ),
+]
 
 _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/bmp": "bmp", "image/tiff": "tif"}
 _POLL_S = "1"
@@ -35,14 +41,25 @@ _POLL_S = "1"
 class ListParameters(PageParameters):
     """Which queries to list; all of the filters must hold."""
 
-    detector: Annotated[str | None, Field(max_length=200, description="A detector's ID or name.")] = None
-    state: Annotated[State | None, Field(description="The state of the machine's work.")] = None
-    label: Annotated[str | None, Field(max_length=200, description="The label of the answer that counts.")] = None
+    detector: Annotated[
+        str | None, Field(max_length=200, description="A detector's ID or name.", examples=["door"])
+    ] = None
+    state: Annotated[State | None, Field(description="The state of the machine's work.", examples=["failed"])] = None
+    label: Annotated[
+        str | None, Field(max_length=200, description="The label of the answer that counts.", examples=["YES"])
+    ] = None
     open_only: Annotated[
-        bool, Field(alias="open", description="True: only those without any answer whose work has not ended.")
+        bool,
+        Field(
+            alias="open", description="True: only those without any answer whose work has not ended.", examples=[True]
+        ),
     ] = False
-    created_from: Annotated[UtcTime | None, Field(description="Created at or after this RFC 3339 time.")] = None
-    created_until: Annotated[UtcTime | None, Field(description="Created before this RFC 3339 time.")] = None
+    created_from: Annotated[
+        UtcTime | None, Field(description="Created at or after this RFC 3339 time.", examples=["2026-11-20T10:00:00Z"])
+    ] = None
+    created_until: Annotated[
+        UtcTime | None, Field(description="Created before this RFC 3339 time.", examples=["2026-11-21T10:00:00Z"])
+    ] = None
 
 
 @router.get(
@@ -66,7 +83,10 @@ async def get_query(
     wait_s: WaitSeconds,
     wait_for: Annotated[
         WaitFor,
-        Parameter(description="End the wait at the first answer, or only at one that reaches the threshold."),
+        Parameter(
+            description="End the wait at the first answer, or only at one that reaches the threshold.",
+            examples=["confident"],
+        ),
     ] = "answer",
     if_none_match: IfNoneMatch = None,
 ) -> Query | Response:

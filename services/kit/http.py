@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from contracts.http.problems import PROBLEMS
 from contracts.http.routes import ROUTES, SMALL_BODY
 from contracts.http.tokens import Scope as TokenScope
+from services.kit.api_page import DescribedApp, add_page
 from services.kit.auth import Authenticator, Caller
 from services.kit.errors import Conflict, NotFound, PlatformError, Refused, Unavailable
 from services.kit.platform import Platform, Service
@@ -33,11 +34,11 @@ def create_app(
     platform: Platform, services: Iterable[Service], authenticator: Authenticator, *, version: str
 ) -> FastAPI:
     """Return the app with every router of `services`, health, metrics and the one error table."""
-    app = FastAPI(
+    app = DescribedApp(
         title="Sightline",
         version=version,
         summary="Ask now, look the answer up by ID.",
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
         # docs/adr/0009; asking the environment about it took a twentieth of a request's time.
@@ -50,6 +51,7 @@ def create_app(
         app.state.services[service.name] = service
         for router in service.routers:
             app.include_router(router)
+    add_page(app)
     _add_operations(app, platform)
     app.add_exception_handler(PlatformError, _on_platform_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)

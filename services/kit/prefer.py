@@ -18,7 +18,10 @@ async def _wait_seconds(
         Query(ge=0, allow_inf_nan=False, description="Seconds to wait for a result; 0 answers at once.", examples=[10]),
     ] = None,
     prefer: Annotated[
-        str, Header(description="`wait=seconds` (RFC 7240): wait as long as this installation lets you.")
+        str,
+        Header(
+            description="`wait=seconds` (RFC 7240): wait as long as this installation lets you.", examples=["wait=10"]
+        ),
     ] = "",
 ) -> float:
     longest = platform.settings.max_wait_s

@@ -102,7 +102,8 @@ REQUEST: dict[str, Any] = {
                     "required": ["image"],
                     "properties": {"image": _BINARY["schema"]},
                     "additionalProperties": False,
-                }
+                },
+                "example": {"image": "(the bytes of gate-3.jpg)"},
             },
         },
     }

@@ -162,7 +162,7 @@ async def submit_image_query(
     submissions: Annotated[Submissions, Depends(get_submissions)],
     parameters: Annotated[_Parameters, Depends(_parameters)],
     wait_s: WaitSeconds,
-    wait_for: Annotated[WaitFor, Parameter(description="What a wait is for.")] = "answer",
+    wait_for: Annotated[WaitFor, Parameter(description="What a wait is for.", examples=["confident"])] = "answer",
 ) -> Query:
     upload = await read_upload(request)
     question = Question(
