@@ -1,5 +1,6 @@
 """Changing queries: cancel, erase, label."""
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from sightline.command.failures import Tally, complain, exit_code_of
 from sightline.command.options import Ids, Json, Url, Yes, confirm, open_client, read_ids
-from sightline.command.output import print_queries
+from sightline.command.output import print_json, print_queries
 from sightline.errors import SightlineError, Unavailable
 
 
@@ -18,10 +19,18 @@ def register(app: typer.Typer) -> None:
     app.command("label")(label)
 
 
-def cancel(ids: Ids, *, url: Url = None) -> None:
+def cancel(ids: Ids, *, as_json: Json = False, url: Url = None) -> None:
     """Stop queries; print each with its state. Exit code 1 when one has ended already."""
+
+    def cancel_one(query_id: str) -> None:
+        query = client.cancel(query_id)
+        if as_json:
+            print_json(query)
+        else:
+            print(query_id, query.state)
+
     with open_client(url) as client:
-        _each(read_ids(ids), lambda query_id: client.cancel(query_id).state)
+        _each(read_ids(ids), cancel_one)
 
 
 def erase(ids: Ids, *, yes: Yes = False, url: Url = None) -> None:
@@ -29,9 +38,9 @@ def erase(ids: Ids, *, yes: Yes = False, url: Url = None) -> None:
     wanted = read_ids(ids)
     confirm(f"Erase {len(wanted)} queries with their images?", yes=yes)
 
-    def erase_one(query_id: str) -> str:
+    def erase_one(query_id: str) -> None:
         client.erase(query_id)
-        return "erased"
+        print(query_id, "erased")
 
     with open_client(url) as client:
         _each(wanted, erase_one)
@@ -52,11 +61,12 @@ def label(
     print_queries([query], as_json=as_json)
 
 
-def _each(ids: Sequence[str], work: Callable[[str], str]) -> None:
+def _each(ids: Sequence[str], work: Callable[[str], None]) -> None:
     tally = Tally()
     for query_id in ids:
         try:
-            print(query_id, work(query_id), flush=True)
+            work(query_id)
+            sys.stdout.flush()
         except Unavailable:
             raise
         except SightlineError as error:

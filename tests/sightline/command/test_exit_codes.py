@@ -121,6 +121,8 @@ def test_the_time_to_wait_being_up_is_5(sightline: Run, people: Detector, pictur
 def test_a_query_that_ends_without_an_answer_is_1(sightline: Run, people: Detector, picture: Path) -> None:
     query_id = sightline("submit", picture, "--detector", people.name).stdout.strip()
     assert sightline("cancel", query_id).stdout == f"{query_id} cancelled\n"
+    [again] = sightline("cancel", query_id, "--json").documents  # once more is no error
+    assert (again["id"], again["state"]) == (query_id, "cancelled")
     ran = sightline("wait", query_id, "--json")
     assert ran.exit_code == 1
     assert ran.documents[0]["state"] == "cancelled"
