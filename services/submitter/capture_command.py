@@ -30,7 +30,8 @@ async def run_capture(
     """Capture until the source ends, `count` images were accepted, or the caller is cancelled; return how many.
 
     `source` is a camera's number (`0`, `camera:0`), a video file, a folder, or an rtsp, rtsps or https address. The
-    images go to the platform at `url`, or onto the `bus`, where `detector` must be an ID.
+    images go to the platform at `url`, or onto the `bus`, where `detector` must be an ID. While that is away, it is
+    tried for a minute; for a source without an end, once it has taken an image, for as long as it is away.
 
     Raises:
         ConfigError, Refused, Unavailable: with one line that says what is wrong.
@@ -40,7 +41,9 @@ async def run_capture(
     if confidence_threshold is not None and not 0 <= confidence_threshold <= 1:
         raise ConfigError("the confidence threshold must be between 0 and 1")
     opened = open_source(source, open_timeout_s=open_timeout_s)
-    sink = _open_sink(detector, url, token, bus, confidence_threshold)
+    # A camera that stops for good because its platform was updated at night would be missed in the morning.
+    endless = not isinstance(opened, VideoFile)
+    sink = _open_sink(detector, url, token, bus, confidence_threshold, endless=endless)
     return await capture(opened, sink, interval_s=interval_s, count=count, on_submitted=on_submitted)
 
 
@@ -68,10 +71,16 @@ def open_source(source: str, *, open_timeout_s: float = OPEN_TIMEOUT_S) -> Sourc
 
 
 def _open_sink(
-    detector: str, url: str | None, token: str | None, bus: str | None, confidence_threshold: float | None
+    detector: str,
+    url: str | None,
+    token: str | None,
+    bus: str | None,
+    confidence_threshold: float | None,
+    *,
+    endless: bool,
 ) -> Sink:
     if (url is None) == (bus is None):
         raise ConfigError("name either the address of the platform or that of its bus")
     if url is not None:
-        return HttpSink(url, detector, token=token, confidence_threshold=confidence_threshold)
-    return BusSink(open_bus(load({}, bus=bus)), detector, confidence_threshold=confidence_threshold)
+        return HttpSink(url, detector, token=token, confidence_threshold=confidence_threshold, endless=endless)
+    return BusSink(open_bus(load({}, bus=bus)), detector, confidence_threshold=confidence_threshold, endless=endless)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -35,7 +36,10 @@ _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class HttpSink:
-    """Submits to `POST /v1/image-queries`. Each frame has a key of its own, so that a repeat doubles nothing."""
+    """Submits to `POST /v1/image-queries`. Each frame has a key of its own, so that a repeat doubles nothing.
+
+    A platform that is away is tried for `retry_for_s`; with `endless`, once it has taken a frame, for ever.
+    """
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class HttpSink:
         token: str | None = None,
         confidence_threshold: float | None = None,
         retry_for_s: float = RETRY_FOR_S,
+        endless: bool = False,
     ) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
@@ -56,7 +61,7 @@ class HttpSink:
         self._parameters = {"detector": detector} | (
             {} if confidence_threshold is None else {"confidence_threshold": str(confidence_threshold)}
         )
-        self._retry_for_s = retry_for_s
+        self._patience = _Patience(retry_for_s, endless=endless)
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,7 +74,7 @@ class HttpSink:
     async def submit(self, frame: Frame) -> str:
         """See `Sink.submit`."""
         key = secrets.token_hex(16)
-        return await _insist(lambda: self._post(frame, key), self._retry_for_s)
+        return await self._patience.insist(lambda: self._post(frame, key))
 
     async def _post(self, frame: Frame, key: str) -> str:
         try:
@@ -92,7 +97,10 @@ class HttpSink:
 
 
 class BusSink:
-    """Publishes `image_query.submitted` itself, the image inside; needs the bus and the detector's ID, nothing else."""
+    """Publishes `image_query.submitted` itself, the image inside; needs the bus and the detector's ID, nothing else.
+
+    A bus that is away is tried for `retry_for_s`; with `endless`, once it has taken a frame, for ever.
+    """
 
     def __init__(
         self,
@@ -103,6 +111,7 @@ class BusSink:
         lane: str = "default",
         confidence_threshold: float | None = None,
         retry_for_s: float = RETRY_FOR_S,
+        endless: bool = False,
         clock: Clock | None = None,
     ) -> None:
         if not is_id(detector_id, DETECTOR):
@@ -112,7 +121,7 @@ class BusSink:
         self._tenant = tenant
         self._lane = lane
         self._confidence_threshold = 0.9 if confidence_threshold is None else confidence_threshold
-        self._retry_for_s = retry_for_s
+        self._patience = _Patience(retry_for_s, endless=endless)
         self._clock = clock or SystemClock()
         self._stack = AsyncExitStack()
 
@@ -152,23 +161,34 @@ class BusSink:
             subject=query_id,
             event_id=f"{EVENT}_{query_id.removeprefix(f'{IMAGE_QUERY}_')}",
         )
-        await _insist(lambda: self._bus.publish([encode(event)]), self._retry_for_s)
+        await self._patience.insist(lambda: self._bus.publish([encode(event)]))
         return query_id
 
 
-async def _insist(attempt: Callable[[], Awaitable[T]], for_s: float) -> T:
-    """Return what `attempt` gives, trying again with growing pauses while it raises Unavailable, at most `for_s`."""
-    loop = asyncio.get_running_loop()
-    until, pause_s = loop.time() + for_s, _FIRST_PAUSE_S
-    while True:
-        try:
-            return await attempt()
-        except Unavailable as error:
-            if loop.time() + pause_s > until:
-                raise
-            log.warning("capture.waits", error=str(error), next_try_s=pause_s)
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+class _Patience:
+    """How long a passing failure is tried again, with growing pauses."""
+
+    def __init__(self, for_s: float, *, endless: bool) -> None:
+        self._for_s = for_s
+        self._endless = endless
+
+    async def insist(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Return what `attempt` gives, trying again while it raises Unavailable and there is patience left."""
+        loop = asyncio.get_running_loop()
+        until, pause_s = loop.time() + self._for_s, _FIRST_PAUSE_S
+        while True:
+            try:
+                result = await attempt()
+            except Unavailable as error:
+                if loop.time() + pause_s > until:
+                    raise
+                log.warning("capture.waits", error=str(error), next_try_s=pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+            else:
+                if self._endless:  # it works in principle: from now on an outage ends by itself
+                    self._for_s = math.inf
+                return result
 
 
 def _refusal(response: httpx2.Response) -> Refused:

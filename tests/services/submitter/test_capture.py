@@ -158,6 +158,28 @@ async def test_a_platform_that_stays_away_is_given_up(folder: Path) -> None:
         await capture(source, sink, interval_s=0)
 
 
+@pytest.mark.parametrize("endless", [True, False])
+async def test_an_endless_source_outlives_any_outage_once_the_platform_has_answered(
+    folder: Path,
+    endless: bool,  # noqa: FBT001
+) -> None:
+    keys: list[str | None] = []
+    outage: list[int] = []
+
+    def submitted(_: Submitted) -> None:
+        if len(keys) == 1:
+            outage.extend([503, 503, 503])  # pauses of 0.2, 0.4 and 0.8 s
+
+    async with serve(flaky(outage, keys)) as url:
+        sink = HttpSink(url, DETECTOR_ID, retry_for_s=0.5, endless=endless)
+        capturing = capture(open_source(str(folder)), sink, interval_s=0, count=3, on_submitted=submitted)
+        if endless:
+            assert await capturing == 3
+        else:
+            with pytest.raises(Unavailable, match="answers 503"):
+                await capturing
+
+
 async def test_an_address_that_is_no_platform_is_said(folder: Path) -> None:
     app = FastAPI()
 
