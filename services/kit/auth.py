@@ -89,20 +89,20 @@ def with_own_pepper(settings: Settings) -> Settings:
         pepper = _read_or_make(path)
     except OSError as error:
         raise ConfigError(f"cannot use {path}: {error.strerror}") from error
+    if not pepper.isascii():
+        raise ConfigError(f"{path} is damaged; bring it back from a backup, or delete it and make new tokens")
     return settings.model_copy(update={"token_pepper": SecretStr(pepper.decode())})
 
 
 def _read_or_make(path: Path) -> bytes:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    pepper = secrets.token_hex(32).encode()
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pepper)
-        file.flush()
-        os.fsync(file.fileno())
-    return pepper
+    if not path.exists() or path.stat().st_size == 0:  # empty: the power went while it was made, no token is older
+        made = path.with_name(f"{path.name}.new")
+        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(secrets.token_hex(32).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        made.replace(path)
+    return path.read_bytes()
 
 
 class Authenticator:

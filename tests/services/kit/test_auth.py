@@ -9,7 +9,7 @@ import pytest
 
 from services.kit.auth import Authenticator, hash_secret, key_id_of, new_token, pepper_of
 from services.kit.clock import SystemClock
-from services.kit.errors import Refused, Unavailable
+from services.kit.errors import ConfigError, Refused, Unavailable
 from services.kit.settings import load
 from services.kit.store.records import TokenRecord
 from services.kit.store.sqlite import SqliteStore
@@ -108,3 +108,17 @@ def test_the_generated_pepper_stays_and_is_private(tmp_path: Path) -> None:
     assert pepper_of(settings) == pepper
     assert len(pepper) == 64
     assert stat.S_IMODE((tmp_path / "data" / "token-pepper").stat().st_mode) == 0o600
+
+
+def test_an_empty_pepper_is_no_pepper(tmp_path: Path) -> None:
+    (tmp_path / "token-pepper").touch()  # as a power cut leaves it
+    settings = load({}, data=tmp_path)
+    pepper = pepper_of(settings)
+    assert len(pepper) == 64
+    assert pepper_of(settings) == pepper
+
+
+def test_a_damaged_pepper_is_said(tmp_path: Path) -> None:
+    (tmp_path / "token-pepper").write_bytes(bytes(range(128, 192)))
+    with pytest.raises(ConfigError, match="damaged"):
+        pepper_of(load({}, data=tmp_path))
