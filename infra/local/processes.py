@@ -1,31 +1,37 @@
 """Starting, watching and ending one server process."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from infra.local import folders
 from infra.local.errors import ServerFailedError
 
 _PAUSE_S = 0.1
+_PORTS = range(20_000, 32_768)
 _LOG_TAIL = 3000
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct TCP ports of the loopback that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
+    """Distinct TCP ports of the loopback that nobody listens on now.
+
+    They are below those that the system gives to outgoing connections: a client that keeps trying to reach a stopped
+    server on one of those is, sooner or later, given the very port that it calls, meets itself, and takes the port.
+    """
+    with ExitStack() as stack:
+        sockets: list[socket.socket] = []
+        while len(sockets) < count:
+            each = stack.enter_context(socket.socket())
+            with suppress(OSError):
+                each.bind(("127.0.0.1", secrets.choice(_PORTS)))
+                sockets.append(each)
         return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 def spawn(
