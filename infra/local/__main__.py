@@ -6,7 +6,6 @@ import sys
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
-from types import FrameType
 
 from infra.local import folders, processes
 from infra.local.errors import ServerFailedError, ServerMissingError
@@ -19,7 +18,15 @@ _WATCH_S = 1.0
 
 
 def main() -> int:
-    """Start both, print their addresses, wait; return the exit status."""
+    """Start both, print their addresses, wait for a signal; return the exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _serve()
+    except KeyboardInterrupt:
+        return 0
+
+
+def _serve() -> int:
     with ExitStack() as stack:
         try:
             folders.sweep()
@@ -39,21 +46,13 @@ def main() -> int:
 
 
 def _watch(broker: RabbitMQ, store: MongoDB) -> int:
-    """Wait until a signal asks for the end, or a server ended by itself."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        while broker.runs and store.runs:
-            time.sleep(_WATCH_S)
-    except KeyboardInterrupt:
-        return 0
+    """Return when a server ended by itself."""
+    while broker.runs and store.runs:
+        time.sleep(_WATCH_S)
     for server in (broker, store):
         if not server.runs:
             print(f"{type(server).__name__} ended by itself:\n{processes.tail([server.log])}", file=sys.stderr)
     return 1
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _folder(stack: ExitStack, kind: str) -> Path:
