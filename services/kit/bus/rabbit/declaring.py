@@ -1,7 +1,8 @@
 """Declares the topology where we may, and says what is missing or different where we may not."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 
 import structlog
 from aiormq import exceptions as driver
@@ -66,16 +67,28 @@ class Topology:
     async def check(self) -> None:
         """Return if everything that was there is there still, and as it should be; raise Unavailable otherwise."""
         try:
-            async with self._link.channel() as channel:
-                for name, kind in EXCHANGE_TYPES.items():
-                    await self._check_exchange(channel, name, kind)
-                for spec in list(self._found.values()):
-                    await self._check_queue(channel, spec)
-        except driver.ChannelAccessRefused as error:
-            log.debug("bus.not_checked", reason=text_of(error))
+            if self.may_declare:
+                async with self._link.channel() as channel:
+                    for name, kind in EXCHANGE_TYPES.items():
+                        await self._check_exchange(channel, name, kind)
+                    for spec in list(self._found.values()):
+                        await self._check_queue(channel, spec)
+                return
+            for name, kind in EXCHANGE_TYPES.items():
+                await self._check_apart(partial(self._check_exchange, name=name, kind=kind))
+            for spec in list(self._found.values()):
+                await self._check_apart(partial(self._check_queue, spec=spec))
         except (Unavailable, ConfigError):
             self.doubt()
             raise
+
+    async def _check_apart(self, check: Callable[[AbstractChannel], Awaitable[None]]) -> None:
+        """Check one thing on a channel of its own: we may be refused the question, which says nothing of the rest."""
+        async with self._link.channel() as channel:
+            try:
+                await check(channel)
+            except driver.ChannelAccessRefused as error:
+                log.debug("bus.not_checked", reason=text_of(error))
 
     async def _check_exchange(self, channel: AbstractChannel, name: str, kind: str) -> None:
         try:
