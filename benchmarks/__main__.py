@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import images, machine, report, suite
+from benchmarks import images, machine, report, steps, suite
 from benchmarks.folders import LATEST, REPORT
 from benchmarks.servers import Servers
 from infra.local.errors import ServerMissingError
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pack = images.make(min(plan.queries, 3000))
     rates = suite.measure_bare(plan, pack, _say)
     best = suite.best_variants(rates)
+    single_steps = steps.measure(images.load(pack)[0], seconds=plan.step_s)
     layouts: dict[str, suite.LayoutFigures] = {}
     try:
         if given.only != "embedded":
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "inference_processes": plan.workers,
             "text": " ".join(_METHOD.split()),
         },
-        "figures": suite.as_figures(rates, layouts),
+        "figures": suite.as_figures(rates, single_steps, layouts),
         "ratios": suite.ratios_of(layouts),
     }
     given.output.parent.mkdir(parents=True, exist_ok=True)

@@ -67,7 +67,7 @@ def variants(batches: Sequence[int] = BATCHES) -> tuple[Variant, ...]:
 
 def measure(model: str, pack: Path, variant: Variant, *, seconds: float) -> BareRate:
     """Run the loop for `seconds` in processes of its own and return the rate of all together."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
     barrier, results = context.Barrier(variant.processes), context.Queue()
     workers = [
         context.Process(target=_work, args=(_Task(model, pack, variant, seconds), barrier, results))

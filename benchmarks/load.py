@@ -75,7 +75,7 @@ def drive(load: Load, *, seconds: float, connections: int = CONNECTIONS) -> Load
     Raises:
         RuntimeError: an answer was no success.
     """
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("forkserver")) as process:
         return process.submit(_drive, load, seconds, connections).result()
 
 

@@ -33,6 +33,7 @@ def tables(results: Mapping[str, Any]) -> str:
         _section("Throughput", _throughput(layouts)),
         _section("The bare loop", _bare(figures["bare_variants"])),
         _section("Processor milliseconds per query", _cpu(layouts)),
+        _section("Single steps, processor microseconds per query", _steps(figures["steps"])),
         _section("One question at a time, milliseconds", _latency(layouts)),
         _section("HTTP doors, requests per second", _doors(layouts)),
         _section("Peak memory, MB", _memory(layouts)),
@@ -88,6 +89,11 @@ def _cpu(layouts: Mapping[str, Any]) -> str:
             rows += [(_LAYOUTS[name], model, part, f"{ms:.2f}") for part, ms in used.items()]
             rows.append((_LAYOUTS[name], model, "together", f"{sum(used.values()):.2f}"))
     return _table(("layout", "model", "process", "processor ms"), rows)
+
+
+def _steps(steps: Sequence[Mapping[str, Any]]) -> str:
+    rows = [(step["service"], step["what"], f"{step['cpu_us']:.0f}") for step in steps]
+    return _table(("service", "step", "microseconds"), rows)
 
 
 def _latency(layouts: Mapping[str, Any]) -> str:

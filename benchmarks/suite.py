@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import bare, doors, installation, latency, models, pipeline, servers
+from benchmarks import bare, doors, installation, latency, models, pipeline, servers, steps
 from benchmarks.figures import Doors, Memory, Pipeline, PipelineRun, Spread, pipeline_of, spread_of
 from benchmarks.installation import Installation
 from benchmarks.latency import Latency
@@ -27,12 +27,13 @@ class Plan:
     bare_s: float
     singles: int
     doors_s: float
+    step_s: float
     batches: Sequence[int] = bare.BATCHES
     workers: int = 1
 
 
-FULL = Plan(queries=3000, repetitions=3, bare_s=4.0, singles=300, doors_s=4.0)
-QUICK = Plan(queries=48, repetitions=1, bare_s=0.2, singles=8, doors_s=0.2, batches=(8,))
+FULL = Plan(queries=3000, repetitions=3, bare_s=4.0, singles=300, doors_s=4.0, step_s=0.3)
+QUICK = Plan(queries=48, repetitions=1, bare_s=0.2, singles=8, doors_s=0.2, step_s=0.01, batches=(8,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +139,17 @@ def best_variants(rates: Mapping[str, list[bare.BareRate]]) -> dict[str, bare.Va
     return {model: by_label[bare.best(each).variant] for model, each in rates.items()}
 
 
-def as_figures(rates: Mapping[str, list[bare.BareRate]], layouts: Mapping[str, LayoutFigures]) -> dict[str, Any]:
+def as_figures(
+    rates: Mapping[str, list[bare.BareRate]],
+    single_steps: Sequence[steps.Step],
+    layouts: Mapping[str, LayoutFigures],
+) -> dict[str, Any]:
     """Return everything measured, for the results file."""
     variants = {
         model: {"best": bare.best(each).variant, "runs": bare.as_figures(each)} for model, each in rates.items()
     }
-    return {"bare_variants": variants, **{name: asdict(figures) for name, figures in layouts.items()}}
+    measured = {"bare_variants": variants, "steps": [asdict(step) for step in single_steps]}
+    return {**measured, **{name: asdict(figures) for name, figures in layouts.items()}}
 
 
 def _task(stamp: str, detector_id: str, pack: Path, count: int) -> pipeline.Task:
