@@ -66,6 +66,9 @@ class VideoFile:
         self._index = -1
         self._position_s = 0.0
         self._given = False
+        self._closing = False
+        self._using = threading.Lock()
+        """Held while a thread uses the capture: a cancelled read goes on in its thread, and must not lose it there."""
 
     async def __aenter__(self) -> Self:
         self._capture = await asyncio.to_thread(_open_file, self._path)
@@ -74,8 +77,7 @@ class VideoFile:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._capture is not None:
-            await asyncio.to_thread(self._capture.release)
+        await asyncio.to_thread(self._release)
 
     async def frames(self, interval_s: float) -> AsyncGenerator[Frame, None]:
         """See `Source.frames`; the interval is of the video's own time."""
@@ -87,22 +89,29 @@ class VideoFile:
         if not self._given:
             raise ConfigError(f"{self._path} is not a video that can be read")
 
+    def _release(self) -> None:
+        self._closing = True
+        with self._using:
+            if self._capture is not None:
+                self._capture.release()
+
     def _read_until(self, due_s: float) -> Frame | None:
-        """Return the first frame at or after `due_s`, None after the last one."""
-        capture = self._capture
-        if capture is None:
-            raise RuntimeError("enter the source first")
-        while capture.grab():
-            self._index += 1
-            told_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            rate = capture.get(cv2.CAP_PROP_FPS)
-            if self._index > 0:  # some formats carry no times: then the rate tells
-                self._position_s = told_s if told_s > self._position_s else self._position_s + 1 / (rate or 25)
-            if self._position_s < due_s - _ROUNDING_S:
-                continue
-            done, pixels = capture.retrieve()
-            if done:
-                return _to_frame(self._index, pixels)
+        """Return the first frame at or after `due_s`, None after the last one, and once the source is left."""
+        with self._using:
+            capture = self._capture
+            if capture is None:
+                raise RuntimeError("enter the source first")
+            while not self._closing and capture.grab():
+                self._index += 1
+                told_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                rate = capture.get(cv2.CAP_PROP_FPS)
+                if self._index > 0:  # some formats carry no times: then the rate tells
+                    self._position_s = told_s if told_s > self._position_s else self._position_s + 1 / (rate or 25)
+                if self._position_s < due_s - _ROUNDING_S:
+                    continue
+                done, pixels = capture.retrieve()
+                if done:
+                    return _to_frame(self._index, pixels)
         return None
 
 
