@@ -10,6 +10,7 @@ import structlog
 
 from contracts.v1.image_query import ImageQuerySubmitted
 from contracts.v1.label import LabelAdded
+from contracts.v1.query import QueryErased
 from services.kit.errors import Unavailable
 from services.kit.metrics import Metrics
 from services.kit.store.documents import QueryDocument, QueryKey
@@ -53,6 +54,7 @@ class Writer:
         written: list[QueryDocument] = []
         for _ in range(_ROUNDS):
             if not waiting:
+                await self._forget_claims(facts)
                 return written
             stored = await self._store.queries.load(list(waiting))
             changes = self._fold(waiting, stored)
@@ -62,6 +64,11 @@ class Writer:
             written += [change.after for key, change in changes.items() if key not in conflicts]
             waiting = {key: waiting[key] for key in conflicts}
         raise Unavailable(f"{len(waiting)} documents changed under every attempt to write them")
+
+    async def _forget_claims(self, facts: Sequence[Fact]) -> None:
+        """Remove the claims of what is erased: they hold the question. The document's remains stay in their place."""
+        erased = {fact.key for fact in facts if isinstance(fact.what, QueryErased)}
+        await asyncio.gather(*(self._store.claims.delete(key) for key in erased))
 
     def _fold(
         self, waiting: dict[QueryKey, list[Fact]], stored: dict[QueryKey, QueryDocument]

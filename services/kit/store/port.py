@@ -118,6 +118,10 @@ class Claims(Protocol):
         """Return the claim of a query ID; an expired one may still be there until it is purged."""
         ...
 
+    async def delete(self, key: QueryKey) -> None:
+        """Remove the claim of a query ID; nothing happens when there is none."""
+        ...
+
     async def purge(self, now: datetime) -> int:
         """Remove expired claims; return how many."""
         ...

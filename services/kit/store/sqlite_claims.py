@@ -57,6 +57,14 @@ class SqliteClaims:
 
         return await self._database.read(work)
 
+    async def delete(self, key: QueryKey) -> None:
+        """See `port.Claims.delete`."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM claims WHERE tenant = ? AND id = ?", key)
+
+        await self._database.write(work)
+
     async def purge(self, now: datetime) -> int:
         """See `port.Claims.purge`."""
 

@@ -1,142 +1,32 @@
 """The result store as a service: facts in, documents, images and wake-ups out."""
 
 import asyncio
-import hashlib
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 
-from contracts.base import Payload
 from contracts.http.models import Manifest, ManifestInput, ManifestOutput
 from contracts.ids import new_id
 from contracts.topics import CHANGES, IMAGE_QUERIES, WAKE_UPS
 from contracts.v1.control import DetectorChanged, ModelChecked
-from contracts.v1.image_query import Image, ImageAnswer, ImageQueryAnswered, ImageQuerySubmitted
+from contracts.v1.image_query import ImageQueryAnswered, ImageQuerySubmitted
 from contracts.v1.label import LabelAdded
 from contracts.v1.query import QueryCancelled, QueryErased, QueryHeld
 from contracts.v1.results import ResultsStored
 from services.kit.bus.codec import decode, encode, event_of
 from services.kit.bus.memory import MemoryBus
 from services.kit.bus.port import DEAD_REASON
-from services.kit.catalog import Catalog
-from services.kit.health import Health
-from services.kit.metrics import Metrics
-from services.kit.platform import Platform
-from services.kit.settings import load
-from services.kit.store.documents import QueryDocument, QueryKey
+from services.kit.store.documents import QueryKey
 from services.kit.store.records import Blob, DetectorRecord, ModelRecord
-from services.kit.store.sqlite import SqliteStore
-from services.kit.waiter import Waiter
 from services.result_store.dead import keep_letters
-from services.result_store.service import ResultStore, create
+from services.result_store.service import create
 from tests.support.buses import take
+from tests.support.documents import make_claim
 from tests.support.messages import message
+from tests.support.result_store import DIGEST, START, TENANT, House
 from tests.support.until import until
-
-START = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
-TENANT = "acme"
-DIGEST = "d" * 64
-
-
-class SetClock:
-    """A clock that stands where it is put."""
-
-    def __init__(self) -> None:
-        self.at = START
-
-    def now(self) -> datetime:
-        return self.at
-
-
-class House:
-    """The result store on embedded adapters, and what a test asks of it."""
-
-    def __init__(self, platform: Platform, service: ResultStore, clock: SetClock) -> None:
-        self.platform = platform
-        self.service = service
-        self.clock = clock
-        self.detector_id = new_id("det", START)
-
-    def question(self, data: bytes | None = b"image", *, seconds: float = 0, **given: object) -> ImageQuerySubmitted:
-        at = START + timedelta(seconds=seconds)
-        image = Image(
-            sha256=hashlib.sha256(data or b"image").hexdigest(),
-            size_bytes=len(data or b"image"),
-            media_type="image/jpeg",
-            data=data,
-        )
-        return ImageQuerySubmitted.model_validate(
-            {
-                "query_id": new_id("iq", at),
-                "detector_id": self.detector_id,
-                "image": image.model_dump(),
-                "submitted_at": at,
-                **given,
-            }
-        )
-
-    async def publish(self, *payloads: Payload, event_id: str | None = None) -> None:
-        for payload in payloads:
-            subject = getattr(payload, "query_id", None)
-            event = event_of(
-                payload, source="test", tenant=TENANT, at=self.clock.now(), subject=subject, event_id=event_id
-            )
-            await self.platform.bus.publish([encode(event)])
-
-    async def load(self, query_id: str) -> QueryDocument | None:
-        return (await self.platform.store.queries.load([QueryKey(TENANT, query_id)])).get(QueryKey(TENANT, query_id))
-
-    async def known(self, query_id: str, *, revision: int = 1) -> QueryDocument:
-        """Return the document once it has at least this revision."""
-
-        async def there() -> bool:
-            document = await self.load(query_id)
-            return document is not None and document.revision >= revision
-
-        await until(there)
-        document = await self.load(query_id)
-        assert document is not None
-        return document
-
-    def answer(self, question: ImageQuerySubmitted, label: str = "YES") -> ImageAnswer:
-        return ImageAnswer(
-            query_id=question.query_id,
-            answer_id="ans_" + question.query_id[-27:],
-            label=label,
-            confidence=0.95,
-            model_name="door",
-            model_digest=DIGEST,
-            answered_at=self.clock.now(),
-            submitted_at=question.submitted_at,
-        )
-
-    async def image(self, question: ImageQuerySubmitted) -> Blob | None:
-        return await self.platform.store.images.get(TENANT, question.image.sha256)
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    clock = SetClock()
-    settings = load({}, data=tmp_path, sweep_interval_s=3600, sweep_after_s=60, sweep_tries=2)
-    async with MemoryBus() as bus, SqliteStore(tmp_path / "store.sqlite", clock) as store, AsyncExitStack() as stack:
-        metrics = Metrics()
-        platform = Platform(
-            settings=settings,
-            bus=bus,
-            store=store,
-            clock=clock,
-            metrics=metrics,
-            health=Health(),
-            waiter=Waiter(bus, store, metrics, max_waiters=10),
-            catalog=Catalog(bus, store, metrics),
-        )
-        service = create(platform)
-        await service.start(stack)
-        yield House(platform, service, clock)
 
 
 async def test_a_question_becomes_a_document_and_its_image_is_kept(house: House) -> None:
@@ -216,6 +106,8 @@ async def test_erasing_removes_the_image_unless_another_query_uses_it(house: Hou
     first, second = house.question(), house.question(seconds=1)
     await house.publish(first, second)
     await house.known(second.query_id)
+    claim = make_claim(first.query_id, tenant=TENANT)
+    await house.platform.store.claims.make(claim)
     await house.publish(QueryErased(query_id=first.query_id, erased_at=START))
     document = await house.known(first.query_id, revision=2)
     assert document.request is None
@@ -227,6 +119,7 @@ async def test_erasing_removes_the_image_unless_another_query_uses_it(house: Hou
     await house.publish(house.question(b"marker", seconds=2))
     await until(lambda: _empty(house))
     assert await house.image(second) is None
+    assert await house.platform.store.claims.find(QueryKey(TENANT, first.query_id)) is None
 
 
 async def _empty(house: House) -> bool:

@@ -45,6 +45,10 @@ class MongoClaims:
         row = await self._collection.find_one(by_key(*key))
         return None if row is None else Claim.model_validate(from_row(row))
 
+    async def delete(self, key: QueryKey) -> None:
+        """See `port.Claims.delete`."""
+        await self._collection.delete(by_key(*key))
+
     async def purge(self, now: datetime) -> int:
         """See `port.Claims.purge`."""
         return await purge(self._collection, now)

@@ -86,6 +86,20 @@ async def test_parallel_claims_of_an_expired_key_all_get_the_same(store: Store, 
     assert len({claim.id for claim in made}) == 1
 
 
+async def test_a_deleted_claim_is_gone_and_frees_its_key(store: Store) -> None:
+    claim, other = make_claim(key="k"), make_claim(key="other")
+    await store.claims.make(claim)
+    await store.claims.make(other)
+    await store.claims.delete(QueryKey("elsewhere", claim.id))
+    assert await store.claims.find(QueryKey(TENANT, claim.id)) == claim
+    await store.claims.delete(QueryKey(TENANT, claim.id))
+    await store.claims.delete(QueryKey(TENANT, claim.id))
+    assert await store.claims.find(QueryKey(TENANT, claim.id)) is None
+    assert await store.claims.find(QueryKey(TENANT, other.id)) == other
+    again = make_claim(key="k")
+    assert await store.claims.make(again) == again
+
+
 async def test_a_purge_removes_expired_claims_of_every_tenant_and_frees_their_keys(store: Store) -> None:
     over = [make_claim(key="k", expires_at=later(60)), make_claim(tenant="other", expires_at=NOW)]
     kept = [make_claim(expires_at=later(60.000001)), make_claim(key="kept")]
