@@ -92,7 +92,7 @@ class Topology:
 
     async def _check_exchange(self, channel: AbstractChannel, name: str, kind: str) -> None:
         try:
-            async with translated(f"looking for exchange {name}"):
+            async with translated(f"looking for exchange {name}", refusals=True):
                 await channel.exchange_declare(name, passive=True)
                 if self.may_declare:
                     await channel.exchange_declare(name, exchange_type=kind, durable=True)
@@ -103,7 +103,7 @@ class Topology:
 
     async def _check_queue(self, channel: AbstractChannel, spec: QueueSpec) -> None:
         try:
-            async with translated(f"looking for queue {spec.name}"):
+            async with translated(f"looking for queue {spec.name}", refusals=True):
                 await channel.queue_declare(spec.name, passive=True)  # first, so that looking does not make it
                 if self.may_declare:
                     await channel.queue_declare(spec.name, durable=True, arguments=dict(spec.arguments))
@@ -133,7 +133,7 @@ class Topology:
                 continue
             async with self._link.channel() as channel:
                 try:
-                    async with translated(f"looking for exchange {name}"):
+                    async with translated(f"looking for exchange {name}", refusals=True):
                         await channel.exchange_declare(name, passive=True)
                 except driver.ChannelNotFoundEntity:
                     raise ConfigError(f"exchange {name} is missing on RabbitMQ; {_HOW}") from None
@@ -143,7 +143,7 @@ class Topology:
     async def _declare_exchange(self, name: str, kind: str) -> bool:
         async with self._link.channel() as channel:
             try:
-                async with translated(f"declaring exchange {name}"):
+                async with translated(f"declaring exchange {name}", refusals=True):
                     await channel.exchange_declare(name, exchange_type=kind, durable=True)
             except driver.ChannelAccessRefused:
                 self.may_declare = False
@@ -186,7 +186,7 @@ async def declare(channel: AbstractChannel, spec: QueueSpec) -> None:
         Unavailable: the broker is away.
     """
     try:
-        async with translated(f"declaring queue {spec.name}"):
+        async with translated(f"declaring queue {spec.name}", refusals=True):
             await channel.queue_declare(
                 spec.name, durable=spec.durable, exclusive=not spec.durable, arguments=dict(spec.arguments)
             )
@@ -208,7 +208,7 @@ async def count_messages(link: Link, name: str) -> int | None:
     """
     async with link.channel() as channel:
         try:
-            async with translated(f"looking for queue {name}"):
+            async with translated(f"looking for queue {name}", refusals=True):
                 found = await channel.queue_declare(name, passive=True)
         except driver.ChannelNotFoundEntity:
             return None

@@ -10,6 +10,7 @@ from aiormq import exceptions as driver
 
 from services.kit.errors import ConfigError, PlatformError, Unavailable
 
+REFUSALS = (driver.ChannelNotFoundEntity, driver.ChannelAccessRefused, driver.ChannelPreconditionFailed)
 ANSWER_S = 3.0
 """How long the broker may take to answer anything."""
 
@@ -20,11 +21,17 @@ def is_ours() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def is_fault_of_connection(error: Exception) -> bool:
+    """Say whether the driver raised this for what happened to the connection or to the channel."""
+    # Waiting when a channel is closed without a reason ends in an Exception and nothing more.
+    return isinstance(error, CONNECTION_EXCEPTIONS) or type(error) is Exception
+
+
 @asynccontextmanager
-async def translated(doing: str, timeout_s: float = ANSWER_S) -> AsyncIterator[None]:
+async def translated(doing: str, timeout_s: float = ANSWER_S, *, refusals: bool = False) -> AsyncIterator[None]:
     """Bound what is done inside in time and raise Unavailable for every fault of the connection.
 
-    What the broker refused on a channel (missing, refused, other arguments) passes through.
+    With `refusals`, what the broker answers to the question itself (not there, not allowed, other arguments) passes.
     """
     try:
         async with asyncio.timeout(timeout_s):
@@ -35,9 +42,9 @@ async def translated(doing: str, timeout_s: float = ANSWER_S) -> AsyncIterator[N
         if is_ours():
             raise
         raise Unavailable(f"the connection to RabbitMQ was lost: {doing}") from None
-    except (driver.ChannelNotFoundEntity, driver.ChannelAccessRefused, driver.ChannelPreconditionFailed):
-        raise
-    except CONNECTION_EXCEPTIONS as error:
+    except Exception as error:
+        if not is_fault_of_connection(error) or (refusals and isinstance(error, REFUSALS)):
+            raise
         raise Unavailable(f"{doing}: {text_of(error)}") from error
 
 

@@ -7,7 +7,7 @@ from aiormq.abc import AbstractChannel
 
 from contracts.topics import Queue
 from services.kit.bus.port import Message
-from services.kit.bus.rabbit.faults import text_of, translated
+from services.kit.bus.rabbit.faults import REFUSALS, text_of, translated
 from services.kit.bus.rabbit.letters import onward, read
 from services.kit.bus.rabbit.link import Link
 from services.kit.bus.rabbit.publisher import Posting, Publisher
@@ -24,7 +24,7 @@ async def unpark(link: Link, publisher: Publisher, queue: Queue, lane: str, know
     moved = 0
     async with link.channel() as channel:
         try:
-            async with translated(f"looking into {parking_name(name)}"):
+            async with translated(f"looking into {parking_name(name)}", refusals=True):
                 found = await channel.queue_declare(parking_name(name), passive=True)
         except driver.ChannelNotFoundEntity:
             return 0
@@ -45,8 +45,8 @@ async def unpark(link: Link, publisher: Publisher, queue: Queue, lane: str, know
 
 async def _next(channel: AbstractChannel, name: str, queue: Queue) -> tuple[int, Message] | None:
     try:
-        async with translated(f"looking into {name}"):
+        async with translated(f"looking into {name}", refusals=True):
             got = await channel.basic_get(name)
-    except driver.ChannelAccessRefused as error:
+    except REFUSALS as error:
         raise Unavailable(text_of(error)) from None
     return None if got.delivery_tag is None else (got.delivery_tag, read(got, queue).message)

@@ -6,12 +6,11 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS
 from aiormq import exceptions as driver
 from aiormq.abc import AbstractChannel, AbstractConnection
 
 from services.kit.bus.port import Message
-from services.kit.bus.rabbit.faults import ANSWER_S, is_ours, text_of, translated
+from services.kit.bus.rabbit.faults import ANSWER_S, is_fault_of_connection, is_ours, text_of, translated
 from services.kit.bus.rabbit.letters import to_driver
 from services.kit.bus.rabbit.link import Link, close_channel
 from services.kit.errors import PlatformError, Unavailable, Undecodable, Unknown
@@ -127,8 +126,8 @@ class Publisher:
             if is_ours():
                 raise
             raise Unknown("the connection to RabbitMQ was lost before it confirmed the message") from None
-        except (*CONNECTION_EXCEPTIONS, driver.AMQPError) as error:
-            if isinstance(error, TimeoutError):
+        except Exception as error:
+            if isinstance(error, TimeoutError) or not is_fault_of_connection(error):
                 raise
             raise _meaning(error, posting) from error
         finally:

@@ -13,7 +13,7 @@ from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 from contracts.topics import Queue
 from services.kit.bus.port import Delivery
 from services.kit.bus.rabbit.declaring import Topology, declare
-from services.kit.bus.rabbit.faults import text_of, translated
+from services.kit.bus.rabbit.faults import REFUSALS, text_of, translated
 from services.kit.bus.rabbit.hand import Hand, Tag
 from services.kit.bus.rabbit.letters import read
 from services.kit.bus.rabbit.link import Link, close_channel
@@ -21,7 +21,7 @@ from services.kit.bus.rabbit.publisher import Publisher
 from services.kit.bus.rabbit.settling import Settling
 from services.kit.bus.rabbit.topology import broadcast_spec
 from services.kit.bus.waiting import Signal, Tasks
-from services.kit.errors import PlatformError, Unavailable
+from services.kit.errors import ConfigError, PlatformError, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -96,7 +96,10 @@ class RabbitSubscription:
             await self._signal.wait(seen)
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """Settle as done. The broker confirms no acknowledgement: one that is lost on the way comes again."""
+        """Settle as done. The broker confirms no acknowledgement: one that is lost on the way comes again.
+
+        When the connection is lost in that very moment, this raises although it may have arrived.
+        """
         await self._settling.ack(deliveries)
 
     async def retry(self, delivery: Delivery, delay_s: float) -> None:
@@ -122,10 +125,10 @@ class RabbitSubscription:
             return
         async with self._link.channel() as channel:
             try:
-                async with translated(f"looking for queue {self.name}"):
+                async with translated(f"looking for queue {self.name}", refusals=True):
                     found = await channel.queue_declare(self.name, passive=True)
-            except driver.ChannelNotFoundEntity:
-                raise Unavailable(f"queue {self.name} is missing on RabbitMQ") from None
+            except REFUSALS as error:
+                raise Unavailable(f"queue {self.name} cannot be looked at: {text_of(error)}") from None
         if not found.consumer_count and self._channel is not None:
             self._lose(self._channel)
             raise Unavailable(f"RabbitMQ knows of no consumer of {self.name}")
@@ -139,10 +142,10 @@ class RabbitSubscription:
         self._channel, self.problem = channel, ""
         self._down.clear()
         try:
-            async with translated(f"consuming {name}"):
+            async with translated(f"consuming {name}", refusals=True):
                 await channel.basic_qos(prefetch_count=self._prefetch)
                 begun = await channel.basic_consume(name, self._on_delivery)
-        except (driver.ChannelNotFoundEntity, driver.ChannelAccessRefused, driver.ChannelPreconditionFailed) as error:
+        except REFUSALS as error:
             self._lose(channel)
             raise Unavailable(f"{name} cannot be consumed: {text_of(error)}") from None
         except BaseException:
@@ -195,7 +198,8 @@ class RabbitSubscription:
                 await self._attach(connection)
             except PlatformError as error:
                 if str(error) != self.problem:
-                    log.error("bus.cannot_consume", queue=self.name, reason=str(error))  # noqa: TRY400 - one line
+                    tell = log.error if isinstance(error, ConfigError) else log.warning
+                    tell("bus.cannot_consume", queue=self.name, reason=str(error))
                 self.problem = str(error)
                 self._down.set()
                 await asyncio.sleep(random.uniform(_PAUSE_S / 2, _PAUSE_S))  # noqa: S311 - spreads, hides nothing
@@ -219,7 +223,7 @@ class RabbitSubscription:
         channel = self._channel
         alive = channel is not None and not self._down.is_set() and not channel.is_closed
         if channel is not None and alive:
-            with suppress(Unavailable, driver.AMQPError):
+            with suppress(Unavailable):
                 async with translated(f"leaving {self.name}"):
                     await channel.basic_cancel(self._consumer)
         await self._tasks.join()

@@ -7,10 +7,12 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from aiormq.exceptions import ChannelInvalidStateError
 
 from services.kit.bus.rabbit.address import parse_address
 from services.kit.bus.rabbit.bus import RabbitBus
 from services.kit.bus.rabbit.capabilities import read_capabilities
+from services.kit.bus.rabbit.faults import translated
 from services.kit.errors import ConfigError, PlatformError, Unavailable
 from tests.support.proxy import proxying
 from tests.support.rabbit import empty_place
@@ -138,3 +140,30 @@ async def test_no_task_is_left_behind(place: str) -> None:
     async with RabbitBus(place) as bus:
         await bus.check()
     await until(lambda: not asyncio.all_tasks() - before, timeout_s=5)
+
+
+@pytest.mark.parametrize(
+    "error", [Exception(), asyncio.CancelledError(), ConnectionResetError(), ChannelInvalidStateError(), TimeoutError()]
+)
+async def test_whatever_the_driver_raises_for_a_lost_channel_is_unavailable(error: BaseException) -> None:
+    with pytest.raises(Unavailable):
+        async with translated("asking"):
+            raise error
+
+
+async def test_a_mistake_of_our_own_is_not_taken_for_a_lost_channel() -> None:
+    with pytest.raises(TypeError):
+        async with translated("asking"):
+            raise TypeError
+
+
+async def test_being_cancelled_is_not_taken_for_a_lost_channel() -> None:
+    async def ask() -> None:
+        async with translated("asking"):
+            await asyncio.Event().wait()
+
+    asking = asyncio.create_task(ask())
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
