@@ -4,6 +4,7 @@
 #                     started from Debian's docker.io, with its data in a folder of its own. Exits 1 with the reason
 #                     where neither can be had.
 #   engine.sh stop    ends the engine that `start` started, and nothing else.
+#   engine.sh running exits 0 while that engine runs.
 # SIGHTLINE_DOCKER_DATA is the folder of its images, by default in the user's cache, so that the next run finds them.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -82,9 +83,9 @@ stop() {
 }
 
 case "${1:-}" in
-    start | stop) "$1" ;;
+    start | stop | running) "$1" ;;
     *)
-        sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+        sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
         exit 2
         ;;
 esac
