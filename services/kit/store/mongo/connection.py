@@ -21,6 +21,8 @@ CALL_S = 5.0
 _SELECT_S = 3.0
 _BEYOND_S = 1.0
 """A call that waits for a free thread of motor is not under the driver's deadline yet; ours ends it."""
+_FAREWELL_S = 1.0
+"""Ending the sessions on the server is a courtesy: they expire by themselves."""
 _BAD_ADDRESS = "the address of the store is not one that MongoDB's drivers take; percent-encode user and password"
 
 # They stand above the address, so that nobody weakens them there.
@@ -81,7 +83,8 @@ class Connection:
         if self._running:
             await asyncio.wait(self._running, timeout=CALL_S + _BEYOND_S)
         if client is not None:
-            await client.close()
+            with pymongo.timeout(_FAREWELL_S):
+                await client.close()
 
     async def run(self, work: Callable[[Client], Awaitable[T]], *, wrote: bool) -> T:
         """Do `work` within the deadline; `wrote` says that it may have taken effect when no answer comes.
@@ -105,8 +108,12 @@ class Connection:
         call = asyncio.ensure_future(work(client))
         self._running.add(call)
         call.add_done_callback(self._forget)
-        async with asyncio.timeout(timeout_s + _BEYOND_S):
-            return await asyncio.shield(call)
+        try:
+            async with asyncio.timeout(timeout_s + _BEYOND_S):
+                return await asyncio.shield(call)
+        except TimeoutError:
+            call.cancel()  # one that waits for a thread must not begin after its caller has gone
+            raise
 
     async def patiently(self, work: Callable[[Client], Awaitable[T]], timeout_s: float) -> T:
         """Do `work` under a deadline of its own, with the driver's own errors."""

@@ -46,7 +46,7 @@ def translate(error: PyMongoError, *, wrote: bool) -> PlatformError:
         case InvalidOperation():
             found = Unavailable("the store is closed")
         case _:
-            detail = f"no answer of MongoDB in time ({type(error).__name__})"
+            detail = f"no usable answer of MongoDB ({type(error).__name__})"
             found = Unknown(detail) if wrote else Unavailable(detail)
     return found
 

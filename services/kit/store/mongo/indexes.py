@@ -56,6 +56,7 @@ _QUERIES = (
     _index("by_image", "tenant", "index.image_sha256", "id", only=_exists("index.image_sha256")),
     _index(
         "waiting",
+        "index.waiting",  # without a field that the question names in front, the server would not consider it
         "tenant",
         "kind",
         "lane",

@@ -48,7 +48,7 @@ ROLES: Mapping[RoleName, Mapping[str, Actions]] = {
         "tokens": _WRITE,
         **_blobs("images", _FIND),
         **_blobs("model_files", _OWN),
-        **_blobs("dead_letters", ("find", "insert", "update", "remove")),
+        **_blobs("dead_letters", _OWN),
     },
     "inference": {**_EVERY_SERVICE, "checks": _FIND, **_blobs("images", _FIND), **_blobs("model_files", _FIND)},
     "result_store": {
@@ -67,7 +67,7 @@ ROLES: Mapping[RoleName, Mapping[str, Actions]] = {
         "claims": ("find", "insert", "remove"),
         **_blobs("images", _OWN),
     },
-    "install": dict.fromkeys(COLLECTIONS, _INSTALL),
+    "install": {**dict.fromkeys(COLLECTIONS, _INSTALL), "checks": (*_INSTALL, *_FIND)},
 }
 """The actions per collection; beyond them every role may list indexes, which the store compares at start."""
 

@@ -29,6 +29,8 @@ from services.kit.store.port import Cursor
 
 KEPT_US = 2**63 - 1
 """`index.expires_us` of what never expires: the latest time there is."""
+_LAST_MS = 253_402_300_799_999
+"""The end of the year 9999: the driver reads no later date."""
 
 
 def key_of(tenant: str, name: str) -> str:
@@ -48,7 +50,7 @@ def expires_us(time: datetime | None) -> int:
 
 def expires_on(time: datetime | None) -> DatetimeMS | MaxKey:
     """Return the millisecond at which it has certainly expired; what is no date the server's deleter passes over."""
-    return MaxKey() if time is None else DatetimeMS(-(-to_micros(time) // 1000))
+    return MaxKey() if time is None else DatetimeMS(min(-(-to_micros(time) // 1000), _LAST_MS))
 
 
 def to_row(

@@ -1,12 +1,13 @@
 """What a server must be, looked at once at start."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 
 from services.kit.errors import ConfigError, Unavailable
 from services.kit.store.mongo.connection import Connection
-from services.kit.store.mongo.errors import is_authentication, translate
+from services.kit.store.mongo.errors import UNAUTHORIZED, is_authentication, translate
 
 _LEAST = (6, 0)
 
@@ -20,8 +21,9 @@ async def verify_server(connection: Connection) -> str:
     """
     try:
         hello = await connection.command({"hello": 1}, "admin")
+        _verify_kind(hello)
         build = await connection.command({"buildInfo": 1}, "admin")
-        await connection.attempt(lambda client: client.rows("checks").find_one({}))
+        await connection.attempt(lambda client: client.rows("checks").find_one({"_id": "check"}))
     except (TimeoutError, ServerSelectionTimeoutError):
         raise Unavailable(f"MongoDB cannot be reached: {connection.reason()}") from None
     except OperationFailure as error:
@@ -32,18 +34,17 @@ async def verify_server(connection: Connection) -> str:
         raise ConfigError("the address of the store names nothing that MongoDB's driver can look up") from None
     except PyMongoError as error:
         raise translate(error, wrote=False) from None
-    _verify_kind(hello)
-    return _verify_version(build)
+    return verify_version(build)
 
 
 def _refusal(error: OperationFailure) -> ConfigError | Unavailable:
-    if error.code == 13:
+    if error.code == UNAUTHORIZED:
         return ConfigError("the user of the store may not read in its database (or the address names no user)")
     translated = translate(error, wrote=False)
     return translated if isinstance(translated, Unavailable) else Unavailable(str(translated))
 
 
-def _verify_kind(hello: dict[str, Any]) -> None:
+def _verify_kind(hello: Mapping[str, Any]) -> None:
     if hello.get("msg") == "isdbgrid":  # a router of shards, each of which is a replica set
         return
     if hello.get("isreplicaset"):
@@ -57,7 +58,12 @@ def _verify_kind(hello: dict[str, Any]) -> None:
         raise Unavailable("this member of the MongoDB replica set is not its primary now")
 
 
-def _verify_version(build: dict[str, Any]) -> str:
+def verify_version(build: Mapping[str, Any]) -> str:
+    """Return the version that `buildInfo` names.
+
+    Raises:
+        ConfigError: it is too old.
+    """
     version = str(build.get("version", "unknown"))
     if tuple(build.get("versionArray", ()))[:2] < _LEAST:
         raise ConfigError(f"MongoDB {version} is too old: at least {'.'.join(map(str, _LEAST))} is needed")
