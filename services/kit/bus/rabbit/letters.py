@@ -13,7 +13,7 @@ import aio_pika
 from aiormq.abc import DeliveredMessage
 
 from contracts.topics import DEAD, QUEUES, Exchange, Queue
-from services.kit.bus.port import DEAD_ATTEMPTS, DEAD_DETAIL, DEAD_QUEUE, DEAD_REASON, Message
+from services.kit.bus.port import DEAD_ATTEMPTS, DEAD_DETAIL, DEAD_QUEUE, DEAD_REASON, UNVERIFIED, Message
 from services.kit.bus.rabbit.topology import BACK, DEAD_LETTERS, EXCHANGES, delivery_limit
 from services.kit.errors import Undecodable
 
@@ -108,7 +108,7 @@ def read(delivered: DeliveredMessage, queue: Queue) -> Letter:
         headers=headers,
         content_type=properties.content_type or "",
         body=bytes(delivered.body),
-        user=properties.user_id or "",
+        user=properties.user_id or UNVERIFIED,
     )
     if exchange in {BACK, DEAD_LETTERS}:
         origin = history.get(_EXCHANGE, "")
@@ -116,7 +116,7 @@ def read(delivered: DeliveredMessage, queue: Queue) -> Letter:
             message,
             exchange="facts" if origin == "facts" else "in",
             routing_key=history.get(_KEY, ""),
-            user=history.get(_USER, ""),
+            user=history.get(_USER, UNVERIFIED),
         )
     else:
         history = {}

@@ -8,7 +8,7 @@ from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
 from pamqp.commands import Basic
 
 from contracts.topics import DEAD, FACTS, IMAGE_QUERIES, MODEL_CHECKS, QUEUES, TOPICS, WAKE_UPS
-from services.kit.bus.port import DEAD_REASON
+from services.kit.bus.port import DEAD_REASON, UNVERIFIED
 from services.kit.bus.rabbit.bus import RabbitBus
 from services.kit.bus.rabbit.install import declare_topology
 from services.kit.bus.rabbit.permissions import permissions, roles
@@ -85,6 +85,19 @@ async def test_nobody_can_sign_as_somebody_else(as_user: As) -> None:
                 routing_key=f"{SUBMITTED}.v1.default",
                 properties=Basic.Properties(user_id="gateway"),
             )
+
+
+async def test_a_submission_that_nobody_signed_is_known_as_such(place: str, as_user: As) -> None:
+    """A device could leave its name out and claim any tenant: whoever decodes must see that it did."""
+    async with RabbitBus(place) as admin:
+        subscription = await admin.subscribe(IMAGE_QUERIES)
+        async with raw_channel(as_user("device")) as channel:
+            await channel.basic_publish(b"x", exchange=EXCHANGES["in"], routing_key=f"{SUBMITTED}.v1.default")
+        (unsigned,) = await take(subscription, 1)
+        assert unsigned.message.user == UNVERIFIED
+        await subscription.reject(unsigned, "bad", "")
+        (dead,) = await take(await admin.subscribe(DEAD), 1)
+        assert dead.message.user == UNVERIFIED
 
 
 @pytest.mark.parametrize("service", [role for role in roles() if role != "device"])
