@@ -2,6 +2,7 @@
 
 import json
 import math
+from decimal import Decimal
 from typing import Any, NoReturn
 
 from services.kit.errors import Refused
@@ -13,7 +14,7 @@ DEEPEST = 8
 def check_metadata(text: str) -> str:
     """Return `text` if it is JSON that every JSON reader gives back unchanged.
 
-    Refused are: what is no JSON, NaN and infinities, numbers beyond a double, a key given twice, half a surrogate
+    Refused are: what is no JSON, NaN and infinities, numbers that a double does not hold, a key given twice, half a surrogate
     pair, more than 4096 characters, more than 8 levels.
 
     Raises:
@@ -66,6 +67,8 @@ def _number(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         _refuse("a number is too large for a double")
+    if Decimal(repr(number)) != Decimal(text):
+        _refuse("a number has more digits than a double keeps; send it as a string")
     return number
 
 

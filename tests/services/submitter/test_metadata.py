@@ -1,6 +1,7 @@
 """Metadata: what is taken comes back as it went in; everything else is refused."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -97,3 +98,17 @@ def test_what_could_not_come_back_is_refused(text: str, word: str) -> None:
     with pytest.raises(Refused, match=word) as caught:
         check_metadata(text)
     assert caught.value.code == "metadata_invalid"
+
+
+@pytest.mark.parametrize("number", ["0.12345678901234567890", "12345678901234567890.5", "1e-400", "9007199254740993.0"])
+def test_a_number_that_would_come_back_as_another_is_refused(number: str) -> None:
+    with pytest.raises(Refused) as caught:
+        check_metadata(f'{{"n": {number}}}')
+    assert caught.value.code == "metadata_invalid"
+    assert "as a string" in caught.value.detail
+
+
+@pytest.mark.parametrize("number", ["0.1", "1.0", "-0.0", "1E5", "1e-300", "3.14159", "123456789012345678901234567890"])
+def test_a_number_that_comes_back_equal_is_kept(number: str) -> None:
+    assert check_metadata(number) == number
+    assert Decimal(json.dumps(json.loads(number))) == Decimal(number)
