@@ -14,8 +14,8 @@ DEEPEST = 8
 def check_metadata(text: str) -> str:
     """Return `text` if it is JSON that every JSON reader gives back unchanged.
 
-    Refused are: what is no JSON, NaN and infinities, numbers that a double does not hold, a key given twice, half a surrogate
-    pair, more than 4096 characters, more than 8 levels.
+    Refused are: what is no JSON, NaN and infinities, numbers that a double does not hold, a key given twice, half a
+    surrogate pair, more than 4096 characters, more than 8 levels.
 
     Raises:
         Refused: metadata_invalid.
