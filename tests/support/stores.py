@@ -1,5 +1,6 @@
 """The stores that the conformance suite runs on, and a clock to run them by."""
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
@@ -54,9 +55,16 @@ def _mongo(driver: DriverName) -> Callable[[Path], AbstractAsyncContextManager[C
     return place
 
 
+_drivers: dict[str, tuple[DriverName, ...]] = {
+    "motor": ("motor",),
+    "pymongo": ("pymongo",),
+    "both": ("motor", "pymongo"),
+}
+DRIVERS = _drivers[os.environ.get("SIGHTLINE_TEST_MONGODB_DRIVER", "motor")]
+"""The drivers of MongoDB under test: the default one, unless the environment asks for the other or for both."""
+
 PLACES: dict[str, Callable[[Path], AbstractAsyncContextManager[Connect]]] = {
     "sqlite": _sqlite,
-    "motor": _mongo("motor"),
-    "pymongo": _mongo("pymongo"),
+    **{driver: _mongo(driver) for driver in DRIVERS},
 }
 """One fresh, empty place per test for every adapter. An adapter that is not here has not been proven."""

@@ -7,11 +7,12 @@ from pymongo.database import Database
 
 from services.kit.store.mongo.driver import DriverName
 from services.kit.store.mongo.store import MongoStore
+from tests.support.stores import DRIVERS
 
 Rows = Database[dict[str, Any]]
 
 
-@pytest.fixture(params=["motor", "pymongo"])
+@pytest.fixture(params=DRIVERS)
 def driver(request: pytest.FixtureRequest) -> DriverName:
     found: DriverName = request.param
     return found
