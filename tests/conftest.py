@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -11,6 +12,10 @@ from tests.support.servers import AmqpServer, MongoServer, amqp_server, close_se
 
 # Tests that import ONNX Runtime themselves report to nobody either; see docs/adr/0009-no-telemetry.md.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+# A shell starts what it puts in the background with Ctrl-C ignored, and children inherit that: tests of Ctrl-C would
+# wait for ever. With a handler here, children begin as they do in a terminal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 _Server = TypeVar("_Server")
