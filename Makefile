@@ -60,5 +60,5 @@ lock: ## resolve the dependencies again and write both locks with hashes
 	$(COMPILE) --extra build --extra embedded --constraints requirements-dev.txt -o requirements.txt
 
 bench: setup-tests ## measure the platform against the bare model; writes benchmarks/results and docs/performance.md
-	infra/local/install-rabbitmq.sh
+	$(BIN)/python -m infra.local.install
 	$(BIN)/python -m benchmarks

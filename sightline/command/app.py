@@ -4,6 +4,7 @@ import typer
 
 from sightline.command import (
     capture,
+    completion,
     detectors,
     lookup,
     models,
@@ -36,7 +37,7 @@ def create_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(version.root)
-    for part in (platform, submit, capture, lookup, upkeep, review, showcase, version):
+    for part in (platform, submit, capture, lookup, upkeep, review, showcase, completion, version):
         part.register(app)
     app.add_typer(detectors.create_app(), name="detectors")
     app.add_typer(models.create_app(), name="models")

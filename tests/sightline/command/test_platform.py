@@ -122,9 +122,9 @@ def test_the_client_alone_says_what_to_install(tmp_path: Path) -> None:
         assert f"sightline[{extra}]" in ran.stderr
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_is_a_script(process: Run, shell: str) -> None:
-    ran = process("--show-completion", shell)
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_completion_is_a_script_for_the_shell_that_is_named(process: Run, shell: str) -> None:
+    ran = process("completion", shell)
     assert ran.exit_code == 0
     assert "_SIGHTLINE_COMPLETE" in ran.stdout
 
@@ -154,6 +154,7 @@ def test_help_names_the_exit_codes_and_every_command_has_help(process: Run) -> N
         "tokens",
         "review",
         "demo",
+        "completion",
         "version",
     ):
         assert f"\n  {command} " in ran.stdout
