@@ -77,6 +77,14 @@ Handler = Callable[[Sequence[Work]], Awaitable[Sequence[Outcome]]]
 Decoder = Callable[[Message], Event[Payload]]
 
 
+@dataclass(frozen=True, slots=True)
+class Linger:
+    """How long a batch that is not full waits for more messages, as long as none in it is urgent."""
+
+    longest_s: float
+    urgent: Callable[[Message], bool]
+
+
 class Consumer:
     """Consumes one queue with one handler.
 
@@ -94,6 +102,7 @@ class Consumer:
         batch: int = 1,
         concurrency: int = 1,
         decoder: Decoder = decode,
+        linger: Linger | None = None,
     ) -> None:
         self._bus = bus
         self._metrics = metrics
@@ -103,6 +112,7 @@ class Consumer:
         self._batch = batch
         self._concurrency = concurrency
         self._decoder = decoder
+        self._linger = linger
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
 
@@ -137,20 +147,33 @@ class Consumer:
 
     async def _loop(self, subscription: Subscription) -> None:
         try:
-            while deliveries := await self._next(subscription):
+            while deliveries := await self._batch_of(subscription):
                 await self._handle(subscription, deliveries)
         except Exception:
             log.exception("consume.crashed", queue=self._queue.name)
             raise
 
-    async def _next(self, subscription: Subscription) -> Sequence[Delivery]:
-        """Return the next batch, or nothing once we stop; only waiting is ever interrupted, not work."""
-        if self._stopping.is_set():
+    async def _batch_of(self, subscription: Subscription) -> Sequence[Delivery]:
+        """Return the next batch, or nothing once we stop."""
+        deliveries = list(await self._next(subscription, self._batch))
+        if self._linger is None:
+            return deliveries
+        latest = deliveries
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._linger.longest_s
+        while latest and len(deliveries) < self._batch and not any(self._linger.urgent(d.message) for d in latest):
+            latest = list(await self._next(subscription, self._batch - len(deliveries), deadline - loop.time()))
+            deliveries += latest
+        return deliveries
+
+    async def _next(self, subscription: Subscription, limit: int, longest_s: float | None = None) -> Sequence[Delivery]:
+        """Return what comes next, or nothing once we stop or the time is over; only waiting is ever interrupted."""
+        if self._stopping.is_set() or (longest_s is not None and longest_s <= 0):
             return ()
-        receiving = asyncio.ensure_future(subscription.receive(self._batch))
+        receiving = asyncio.ensure_future(subscription.receive(limit))
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
-            await asyncio.wait((receiving, stopping), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((receiving, stopping), timeout=longest_s, return_when=asyncio.FIRST_COMPLETED)
             return receiving.result() if receiving.done() else ()
         finally:
             for task in (receiving, stopping):

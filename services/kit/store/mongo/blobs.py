@@ -4,12 +4,14 @@ from datetime import datetime
 
 from bson.binary import Binary
 from bson.max_key import MaxKey
+from pymongo import UpdateOne
 
 from services.kit.errors import Conflict, Refused, Unavailable
 from services.kit.store.micros import from_micros, to_micros
 from services.kit.store.mongo.collection import Collection
 from services.kit.store.mongo.driver import Row
 from services.kit.store.mongo.files import MongoFiles
+from services.kit.store.mongo.grouping import GroupedUpserts
 from services.kit.store.mongo.rows import KEPT_US, by_key, expires_on, expires_us, key_of
 from services.kit.store.records import Blob
 
@@ -25,6 +27,7 @@ class MongoBlobs:
 
     def __init__(self, collection: Collection, files: MongoFiles, inline_bytes: int) -> None:
         self._collection = collection
+        self._grouped = GroupedUpserts(collection)
         self._files = files
         self._inline_bytes = inline_bytes
 
@@ -33,7 +36,9 @@ class MongoBlobs:
         if len(blob.data) > MAX_BLOB_BYTES:
             raise Refused("body_too_large", f"the store takes up to {MAX_BLOB_BYTES} bytes in one piece")
         if len(blob.data) <= self._inline_bytes:
-            await self._store(blob, {"data": Binary(blob.data), "expires_on": expires_on(blob.expires_at)})
+            where = {"data": Binary(blob.data), "expires_on": expires_on(blob.expires_at)}
+            if not await self._grouped.upsert(UpdateOne(*_upsert(blob, where), upsert=True)):
+                await self._keep(blob.tenant, blob.sha256, blob.expires_at)
         elif not await self._keep(blob.tenant, blob.sha256, blob.expires_at):
             file = await self._files.write(key_of(blob.tenant, blob.sha256), blob.data)
             # MaxKey is above every date, and no date: the server's deleter would leave the file behind.
@@ -78,17 +83,8 @@ class MongoBlobs:
 
     async def _store(self, blob: Blob, where: Row) -> bool:
         """Store the row if there is none, else move its expiry; say whether it is new."""
-        latest = {"index.expires_us": expires_us(blob.expires_at), "expires_on": where.pop("expires_on")}
-        first = {
-            "tenant": blob.tenant,
-            "sha256": blob.sha256,
-            "media_type": blob.media_type,
-            "size_bytes": len(blob.data),
-            **where,
-        }
-        query = {"_id": {"$eq": key_of(blob.tenant, blob.sha256)}}
         try:
-            return await self._collection.upsert(query, {"$setOnInsert": first, "$max": latest})
+            return await self._collection.upsert(*_upsert(blob, where))
         except Conflict:  # two who store the same at once may both find nothing
             await self._keep(blob.tenant, blob.sha256, blob.expires_at)
             return False
@@ -109,6 +105,19 @@ class MongoBlobs:
         else:
             await self._files.settle(file)
         return removed
+
+
+def _upsert(blob: Blob, where: Row) -> tuple[Row, Row]:
+    """Return the filter and the change that store the row if there is none, and else move its expiry."""
+    first = {
+        "tenant": blob.tenant,
+        "sha256": blob.sha256,
+        "media_type": blob.media_type,
+        "size_bytes": len(blob.data),
+        **where,
+    }
+    latest = {"index.expires_us": expires_us(blob.expires_at), "expires_on": first.pop("expires_on")}
+    return {"_id": {"$eq": key_of(blob.tenant, blob.sha256)}}, {"$setOnInsert": first, "$max": latest}
 
 
 def _blob(row: Row, data: bytes) -> Blob:

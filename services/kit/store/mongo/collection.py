@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from bson.raw_bson import RawBSONDocument
-from pymongo import InsertOne, ReplaceOne
+from pymongo import InsertOne, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from services.kit.errors import Unknown
@@ -13,13 +13,13 @@ from services.kit.store.mongo.driver import Client, Row
 from services.kit.store.mongo.errors import DUPLICATE_KEY, UNCONFIRMED, translate_code
 
 Filter = Mapping[str, Any]
-Operation = InsertOne[Any] | ReplaceOne[Any]
+Operation = InsertOne[Any] | ReplaceOne[Any] | UpdateOne
 Fields = Mapping[str, int]
 Sort = Sequence[tuple[str, int]]
 
 
 class BulkOutcome(NamedTuple):
-    """What became of a batch: how many replacements found their document, which inserts found another there."""
+    """What became of a batch: how many changes found their document, which inserts found another there."""
 
     matched: int
     duplicates: frozenset[int]

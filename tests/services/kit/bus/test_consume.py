@@ -14,7 +14,7 @@ from contracts.v1.image_query import ImageQuerySubmitted
 from contracts.v1.query import QueryCancelled
 from contracts.v1.results import ResultsStored
 from services.kit.bus.codec import decode, encode, event_of
-from services.kit.bus.consume import Consumer, Done, Handler, Outcome, Reject, Retry, Work
+from services.kit.bus.consume import Consumer, Done, Handler, Linger, Outcome, Reject, Retry, Work
 from services.kit.bus.memory import MemoryBus
 from services.kit.bus.port import DEAD_ATTEMPTS, DEAD_DETAIL, DEAD_QUEUE, DEAD_REASON, MAX_BODY_BYTES, Message
 from services.kit.errors import Unavailable
@@ -65,9 +65,15 @@ class Recorder:
 
 
 async def start(
-    bus: MemoryBus, stack: AsyncExitStack, handler: Handler, *, batch: int = 8, drain_s: float = 5
+    bus: MemoryBus,
+    stack: AsyncExitStack,
+    handler: Handler,
+    *,
+    batch: int = 8,
+    drain_s: float = 5,
+    linger: Linger | None = None,
 ) -> Consumer:
-    consumer = Consumer(bus, Metrics(), IMAGE_QUERIES, handler, batch=batch)
+    consumer = Consumer(bus, Metrics(), IMAGE_QUERIES, handler, batch=batch, linger=linger)
     await consumer.start(stack, drain_s=drain_s)
     return consumer
 
@@ -175,6 +181,41 @@ async def test_one_message_that_raises_does_not_punish_its_batch(bus: MemoryBus,
     await expect_depth(bus, IMAGE_QUERIES)
     attempts = [work.event.id for batch in recorder.batches if len(batch) == 1 for work in batch]
     assert attempts.count("good1") == attempts.count("good2") == 1
+
+
+async def test_what_is_not_urgent_waits_for_what_is(bus: MemoryBus, stack: AsyncExitStack) -> None:
+    recorder = Recorder(lambda _: Done())
+    linger = Linger(60, urgent=lambda message: message == question("urgent"))
+    await start(bus, stack, recorder, linger=linger)
+    await bus.publish([question("first")])
+    await expect_depth(bus, IMAGE_QUERIES, unsettled=1)  # it is in hand, and no handler has it
+    await bus.publish([question("second"), question("urgent")])
+    await recorder.wait_for(3)
+    assert [[work.event.id for work in batch] for batch in recorder.batches] == [["first", "second", "urgent"]]
+
+
+async def test_what_is_not_urgent_waits_until_the_batch_is_full_or_the_time_over(
+    bus: MemoryBus, stack: AsyncExitStack
+) -> None:
+    recorder = Recorder(lambda _: Done())
+    await start(bus, stack, recorder, batch=2, linger=Linger(60, urgent=lambda _: False))
+    await bus.publish([question("1"), question("2")])
+    await recorder.wait_for(2)
+    patient = Recorder(lambda _: Done())
+    async with MemoryBus() as other:
+        await start(other, stack, patient, linger=Linger(0.01, urgent=lambda _: False))
+        await other.publish([question()])
+        await patient.wait_for(1)
+
+
+async def test_leaving_handles_what_lingers(bus: MemoryBus) -> None:
+    recorder = Recorder(lambda _: Done())
+    async with AsyncExitStack() as stack:
+        await start(bus, stack, recorder, drain_s=30, linger=Linger(60, urgent=lambda _: False))
+        await bus.publish([question()])
+        await expect_depth(bus, IMAGE_QUERIES, unsettled=1)
+    assert len(recorder.batches) == 1
+    await expect_depth(bus, IMAGE_QUERIES)
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"{}", b"null"])

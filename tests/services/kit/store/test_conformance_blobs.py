@@ -87,6 +87,16 @@ async def test_many_who_put_the_same_at_once_store_it_once(blobs: Blobs) -> None
     assert await blobs.purge(expiries[-1]) == 1
 
 
+async def test_one_put_of_many_that_is_cancelled_takes_no_other_along(blobs: Blobs) -> None:
+    several = [make_blob(b"%d" % n) for n in range(20)]
+    puts = [asyncio.ensure_future(blobs.put(blob)) for blob in several]
+    await asyncio.sleep(0)
+    puts[0].cancel()
+    await asyncio.gather(*puts, return_exceptions=True)
+    for blob in several[1:]:
+        assert await blobs.get(TENANT, blob.sha256) == blob
+
+
 async def test_keeping_what_is_not_there_does_nothing(blobs: Blobs) -> None:
     blob = make_blob()
     await blobs.keep_until(TENANT, blob.sha256, None)
