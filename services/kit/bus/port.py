@@ -20,6 +20,15 @@ DEAD_QUEUE = "sightline-dead-queue"
 DEAD_REASON = "sightline-dead-reason"
 DEAD_DETAIL = "sightline-dead-detail"
 DEAD_ATTEMPTS = "sightline-dead-attempts"
+DELIVERY_LIMIT = "delivery_limit"
+"""Why a bus itself gives a message up: it came back unsettled too often."""
+
+_FEWEST_RETURNS = 20
+
+
+def delivery_limit(queue: Queue) -> int:
+    """Return how often a message may come back unsettled. Retries are settlements: only crashes count here."""
+    return max(_FEWEST_RETURNS, queue.retry.attempts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +52,16 @@ class Delivery:
 
     `attempt` is 1 for the first delivery and grows with every retry and every redelivery after a crash. It begins
     at 1 again in the dead queue and after `unpark`. `tag` belongs to the adapter.
+
+    `returned` counts the deliveries just before this one that nobody settled, because the consumer died, was cut off
+    or closed. A retry is a settlement: after it `returned` begins at 0. A message that has come back more often than
+    `delivery_limit` is not delivered again; it becomes a dead letter with the reason DELIVERY_LIMIT.
     """
 
     message: Message
     attempt: int
     tag: object
+    returned: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,10 +29,11 @@ class Post(NamedTuple):
 
 
 class Held(NamedTuple):
-    """A row that was just handed out."""
+    """A row that was just handed out; `returned` as in `port.Delivery`."""
 
     tag: Tag
     message: Message
+    returned: int
 
 
 class Taken(NamedTuple):
@@ -40,6 +41,17 @@ class Taken(NamedTuple):
 
     rows: Sequence[Held] = ()
     due_in_s: float | None = None
+
+
+class Back(StrEnum):
+    """Why a row that was handed out is ready again."""
+
+    UNSEEN = "unseen"
+    """Nobody saw it: its attempt does not count."""
+    UNSETTLED = "unsettled"
+    """Its settlement could not be written."""
+    LEFT = "left"
+    """Whoever had it is gone: it counts as returned."""
 
 
 class State(StrEnum):
@@ -60,7 +72,7 @@ class Rows(Protocol):
     """
 
     async def open(self) -> None:
-        """Make ready what an earlier process held. Raises ConfigError."""
+        """Make ready what an earlier process held, as Back.LEFT. Raises ConfigError."""
         ...
 
     async def close(self) -> None:
@@ -79,12 +91,12 @@ class Rows(Protocol):
         """Forget these rows."""
         ...
 
-    async def release(self, tags: Mapping[Tag, bool]) -> None:
-        """Make these rows ready again; False beside a tag takes its attempt back, since nobody saw it."""
+    async def release(self, tags: Mapping[Tag, Back]) -> None:
+        """Make these rows ready again."""
         ...
 
     async def delay(self, tag: Tag, delay_s: float) -> None:
-        """Make this row ready after `delay_s`."""
+        """Make this row ready after `delay_s`, as one that never returned."""
         ...
 
     async def move(self, tag: Tag, queue: str, headers: Mapping[str, str]) -> None:
@@ -113,6 +125,7 @@ class _Row:
     message: Message
     state: State = State.READY
     attempts: int = 0
+    returned: int = 0
     due: float = -math.inf
     reason: str = ""
 
@@ -143,7 +156,7 @@ class MemoryRows:
         ready = [(row_id, row) for row_id, row in waiting.items() if row.due <= now][:limit]
         for _, row in ready:
             row.state, row.due, row.attempts = State.HELD, -math.inf, row.attempts + 1
-        held = [Held(Tag(row_id, row.attempts), row.message) for row_id, row in ready]
+        held = [Held(Tag(row_id, row.attempts), row.message, row.returned) for row_id, row in ready]
         if held or not waiting:
             return Taken(held)
         return Taken((), min(row.due for row in waiting.values()) - now)
@@ -153,15 +166,16 @@ class MemoryRows:
             if self._held(tag):
                 self._remove(tag.row_id)
 
-    async def release(self, tags: Mapping[Tag, bool]) -> None:
-        for tag, seen in tags.items():
+    async def release(self, tags: Mapping[Tag, Back]) -> None:
+        for tag, why in tags.items():
             if row := self._held(tag):
                 row.state = State.READY
-                row.attempts -= not seen
+                row.attempts -= why == Back.UNSEEN
+                row.returned += why == Back.LEFT
 
     async def delay(self, tag: Tag, delay_s: float) -> None:
         if row := self._held(tag):
-            row.state, row.due = State.DELAYED, time.monotonic() + delay_s
+            row.state, row.due, row.returned = State.DELAYED, time.monotonic() + delay_s, 0
 
     async def move(self, tag: Tag, queue: str, headers: Mapping[str, str]) -> None:
         if row := self._held(tag):
@@ -175,7 +189,7 @@ class MemoryRows:
     async def unpark(self, queue: str, known: Callable[[Message], bool]) -> int:
         rows = [row for row in self._rows(queue).values() if row.state == State.PARKED and known(row.message)]
         for row in rows:
-            row.state, row.attempts = State.READY, 0
+            row.state, row.attempts, row.returned = State.READY, 0, 0
         return len(rows)
 
     async def count(self, queue: str) -> Depth:

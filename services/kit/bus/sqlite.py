@@ -17,7 +17,7 @@ from typing import Any
 
 from services.kit.bus.embedded import EmbeddedBus
 from services.kit.bus.port import Depth, Message
-from services.kit.bus.rows import Held, Post, State, Tag, Taken
+from services.kit.bus.rows import Back, Held, Post, State, Tag, Taken
 from services.kit.clock import Clock, SystemClock
 from services.kit.database import Database
 
@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS deliveries ( -- one message in one queue
     queue TEXT NOT NULL,
     state TEXT NOT NULL DEFAULT 'ready', -- ready, delayed, held, parked
     attempts INTEGER NOT NULL DEFAULT 0,
+    returned INTEGER NOT NULL DEFAULT 0, -- how often whoever held it was gone, since it was last settled
     added_headers TEXT NOT NULL DEFAULT '{}', -- JSON object: why it is a dead letter
     due REAL, -- delayed: Unix time in seconds
     delay_s REAL, -- delayed: what was asked for
@@ -53,7 +54,7 @@ CREATE TABLE IF NOT EXISTS checks (id INTEGER PRIMARY KEY CHECK (id = 1), count 
 """
 
 _MESSAGE = """
-SELECT deliveries.id, attempts, added_headers, exchange, routing_key, headers, content_type, body
+SELECT deliveries.id, attempts, returned, added_headers, exchange, routing_key, headers, content_type, body
 FROM deliveries JOIN messages ON messages.id = message_id
 """
 _HELD = "WHERE id = :id AND attempts = :attempt AND state = 'held'"
@@ -114,15 +115,16 @@ class SqliteRows:
     async def delete(self, tags: Collection[Tag]) -> None:
         await self._change("DELETE FROM deliveries", [_parameters(tag) for tag in tags])
 
-    async def release(self, tags: Mapping[Tag, bool]) -> None:
+    async def release(self, tags: Mapping[Tag, Back]) -> None:
         await self._change(
-            "UPDATE deliveries SET state = 'ready', attempts = attempts - NOT :seen",
-            [{**_parameters(tag), "seen": seen} for tag, seen in tags.items()],
+            "UPDATE deliveries SET state = 'ready', "
+            f"attempts = attempts - (:why = '{Back.UNSEEN}'), returned = returned + (:why = '{Back.LEFT}')",
+            [{**_parameters(tag), "why": why} for tag, why in tags.items()],
         )
 
     async def delay(self, tag: Tag, delay_s: float) -> None:
         await self._change(
-            "UPDATE deliveries SET state = 'delayed', due = :due, delay_s = :delay_s",
+            "UPDATE deliveries SET state = 'delayed', due = :due, delay_s = :delay_s, returned = 0",
             [{**_parameters(tag), "due": self._now_s() + delay_s, "delay_s": delay_s}],
         )
 
@@ -180,7 +182,10 @@ class SqliteRows:
         return self._epoch_s + time.monotonic()
 
     def _take_over(self, connection: sqlite3.Connection) -> None:
-        connection.execute("UPDATE deliveries SET state = 'ready' WHERE state = 'held'")
+        columns = {row["name"] for row in connection.execute("PRAGMA table_info(deliveries)")}
+        if "returned" not in columns:  # a file of a version that did not count them
+            connection.execute("ALTER TABLE deliveries ADD COLUMN returned INTEGER NOT NULL DEFAULT 0")
+        connection.execute("UPDATE deliveries SET state = 'ready', returned = returned + 1 WHERE state = 'held'")
         connection.execute(
             "UPDATE deliveries SET due = min(due, ? + delay_s) WHERE state = 'delayed'", (self._now_s(),)
         )
@@ -218,7 +223,8 @@ class SqliteRows:
 
     async def _unpark(self, row_ids: Sequence[tuple[int]]) -> int:
         statement = (
-            "UPDATE deliveries SET state = 'ready', attempts = 0, reason = NULL WHERE id = ? AND state = 'parked'"
+            "UPDATE deliveries SET state = 'ready', attempts = 0, returned = 0, reason = NULL "
+            "WHERE id = ? AND state = 'parked'"
         )
         if not row_ids:
             return 0
@@ -237,4 +243,4 @@ def _held(row: sqlite3.Row, attempt: int) -> Held:
         content_type=row["content_type"],
         body=row["body"],
     )
-    return Held(Tag(row["id"], attempt), message)
+    return Held(Tag(row["id"], attempt), message, row["returned"])

@@ -7,8 +7,18 @@ from dataclasses import replace
 import structlog
 
 from contracts.topics import DEAD, Queue
-from services.kit.bus.port import DEAD_ATTEMPTS, DEAD_DETAIL, DEAD_QUEUE, DEAD_REASON, Delivery, Depth, Message
-from services.kit.bus.rows import Post, Rows, Tag, Taken
+from services.kit.bus.port import (
+    DEAD_ATTEMPTS,
+    DEAD_DETAIL,
+    DEAD_QUEUE,
+    DEAD_REASON,
+    DELIVERY_LIMIT,
+    Delivery,
+    Depth,
+    Message,
+    delivery_limit,
+)
+from services.kit.bus.rows import Back, Held, Post, Rows, Tag, Taken
 from services.kit.bus.waiting import Signal, Tasks
 from services.kit.errors import Unavailable
 
@@ -27,11 +37,11 @@ class Line:
         self.rows = rows
         self.name = name
         self.signal = Signal()
-        self._abandoned: dict[Tag, bool] = {}
+        self._abandoned: dict[Tag, Back] = {}
 
-    def abandon(self, tags: Collection[Tag], *, seen: bool) -> None:
+    def abandon(self, tags: Collection[Tag], why: Back) -> None:
         """Give back rows that will not be settled: they are ready for the next who asks, or when the bus reopens."""
-        self._abandoned.update(dict.fromkeys(tags, seen))
+        self._abandoned.update(dict.fromkeys(tags, why))
         self.signal.wake()
 
     async def put(self, message: Message) -> None:
@@ -83,6 +93,7 @@ class EmbeddedSubscription:
         self.line = line
         self._dead = dead
         self._prefetch = prefetch
+        self._most_returns = delivery_limit(queue)
         self._tasks = tasks
         self._on_close = on_close
         self._unsettled: set[Tag] = set()
@@ -107,7 +118,7 @@ class EmbeddedSubscription:
             if self._closed:
                 return ()
             if taken.rows:
-                return [Delivery(row.message, row.tag.attempt, row.tag) for row in taken.rows]
+                return [Delivery(row.message, row.tag.attempt, row.tag, row.returned) for row in taken.rows]
             await self.line.signal.wait(seen, wait_s)
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
@@ -120,12 +131,7 @@ class EmbeddedSubscription:
         if self.queue == DEAD:
             await self.park(delivery, reason)
             return
-        headers = {
-            DEAD_QUEUE: self.queue.name,
-            DEAD_REASON: reason,
-            DEAD_DETAIL: detail,
-            DEAD_ATTEMPTS: str(delivery.attempt),
-        }
+        headers = _why(self.queue, reason, detail, delivery.attempt)
 
         async def bury(tags: Sequence[Tag]) -> None:
             if not self.queue.broadcast:
@@ -151,7 +157,7 @@ class EmbeddedSubscription:
 
     async def _release(self) -> None:
         async with self._taking:
-            self.line.abandon(self._unsettled, seen=True)
+            self.line.abandon(self._unsettled, Back.LEFT)
             self._unsettled.clear()
             self._on_close(self)
 
@@ -168,9 +174,36 @@ class EmbeddedSubscription:
             room = min(limit, self._prefetch - len(self._unsettled))
             if self._closed or room < 1:
                 return Taken()
-            taken = await self.line.take(room)
+            taken = await self._take_live(room)
             self._unsettled.update(row.tag for row in taken.rows)
             return taken
+
+    async def _take_live(self, room: int) -> Taken:
+        """Take rows, and give up those that nobody has survived as often as the queue allows."""
+        while True:
+            taken = await self.line.take(room)
+            live = [row for row in taken.rows if row.returned <= self._most_returns]
+            if len(live) == len(taken.rows):
+                return taken
+            try:
+                for row in taken.rows:
+                    if row.returned > self._most_returns:
+                        await self._give_up(row)
+            except Unavailable:
+                self.line.abandon([row.tag for row in taken.rows], Back.UNSEEN)
+                raise
+            if live:
+                return Taken(live)
+
+    async def _give_up(self, row: Held) -> None:
+        log.error("bus.delivery_limit", queue=self.line.name, returned=row.returned)
+        if self.queue == DEAD:
+            await self.line.rows.park(row.tag, DELIVERY_LIMIT)
+            return
+        detail = f"its consumer died or was cut off {row.returned} times while it had the message"
+        headers = _why(self.queue, DELIVERY_LIMIT, detail, row.tag.attempt - 1)
+        await self.line.rows.move(row.tag, self._dead.name, headers)
+        self._dead.signal.wake()
 
     async def _give_back(self, taking: asyncio.Task[Taken]) -> None:
         """Return what was taken for somebody who was cancelled meanwhile: nobody saw it, so no attempt counts."""
@@ -180,7 +213,7 @@ class EmbeddedSubscription:
             return
         tags = self._unsettled.intersection(row.tag for row in taken.rows)
         self._unsettled -= tags
-        self.line.abandon(tags, seen=False)
+        self.line.abandon(tags, Back.UNSEEN)
 
     async def _settle(self, deliveries: Sequence[Delivery], write: Write) -> None:
         tags = [each.tag for each in deliveries if isinstance(each.tag, Tag) and each.tag in self._unsettled]
@@ -196,5 +229,9 @@ class EmbeddedSubscription:
             in_hand = self._unsettled.intersection(tags)  # close() may have given them back meanwhile
             self._unsettled -= in_hand
             if not settled:
-                self.line.abandon(in_hand, seen=True)
+                self.line.abandon(in_hand, Back.UNSETTLED)
             self.line.signal.wake()
+
+
+def _why(queue: Queue, reason: str, detail: str, attempts: int) -> dict[str, str]:
+    return {DEAD_QUEUE: queue.name, DEAD_REASON: reason, DEAD_DETAIL: detail, DEAD_ATTEMPTS: str(attempts)}

@@ -13,8 +13,17 @@ import aio_pika
 from aiormq.abc import DeliveredMessage
 
 from contracts.topics import DEAD, QUEUES, Exchange, Queue
-from services.kit.bus.port import DEAD_ATTEMPTS, DEAD_DETAIL, DEAD_QUEUE, DEAD_REASON, UNVERIFIED, Message
-from services.kit.bus.rabbit.topology import BACK, DEAD_LETTERS, EXCHANGES, delivery_limit
+from services.kit.bus.port import (
+    DEAD_ATTEMPTS,
+    DEAD_DETAIL,
+    DEAD_QUEUE,
+    DEAD_REASON,
+    DELIVERY_LIMIT,
+    UNVERIFIED,
+    Message,
+    delivery_limit,
+)
+from services.kit.bus.rabbit.topology import BACK, DEAD_LETTERS, EXCHANGES
 from services.kit.errors import Undecodable
 
 _OURS = "sightline-bus-"
@@ -30,10 +39,11 @@ _EXCHANGE_OF: Mapping[str, Exchange] = {name: exchange for exchange, name in EXC
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A delivery, read. `attempts` counts those before this delivery; `delay_left_s` is still to be waited."""
+    """A delivery, read. `attempts` counts those before this delivery, `returned` as in `port.Delivery`; `delay_left_s` is still to be waited."""
 
     message: Message
     attempts: int
+    returned: int
     delay_left_s: float
 
 
@@ -124,14 +134,15 @@ def read(delivered: DeliveredMessage, queue: Queue) -> Letter:
     if death:
         message, attempts = _given_up(message, death, attempts), 0
     returned = _number(given.get("x-delivery-count")) if delivered.redelivered else 0
-    return Letter(message=message, attempts=attempts + returned, delay_left_s=_number(history.get(_DELAY_MS)) / 1000)
+    delay_left_s = _number(history.get(_DELAY_MS)) / 1000
+    return Letter(message=message, attempts=attempts + returned, returned=returned, delay_left_s=delay_left_s)
 
 
 def _given_up(message: Message, death: Mapping[str, Any], attempts: int) -> Message:
     """Say about a dead letter of the broker's own what the port promises of every dead letter."""
     name, reason = _text(death.get("queue")), _text(death.get("reason")) or "unknown"
     queue = next((queue for queue in QUEUES.values() if name.startswith(f"{queue.name}.g")), None)
-    delivered = delivery_limit(queue) + 1 if queue and reason == "delivery_limit" else 1
+    delivered = delivery_limit(queue) + 1 if queue and reason == DELIVERY_LIMIT else 1
     why = {
         DEAD_QUEUE: queue.name if queue else name,
         DEAD_REASON: reason,

@@ -174,7 +174,7 @@ class RabbitSubscription:
             return
         letter = read(delivered, self.queue)
         tag = Tag(delivered.channel, delivered.delivery_tag or 0)
-        delivery = Delivery(letter.message, letter.attempts + 1, tag)
+        delivery = Delivery(letter.message, letter.attempts + 1, tag, letter.returned)
         if letter.delay_left_s > 0:
             self._settling.delay_on(delivery, letter.delay_left_s)
             return

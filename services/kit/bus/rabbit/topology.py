@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from contracts.topics import DEAD, QUEUES, TOPICS, Exchange, Queue
+from services.kit.bus.port import delivery_limit
 
 IN, FACTS_EXCHANGE = "sightline.in", "sightline.facts"
 EXCHANGES: Mapping[Exchange, str] = {"in": IN, "facts": FACTS_EXCHANGE}
@@ -26,7 +27,6 @@ QUEUE_LIMIT_BYTES = 4 * 1024**3
 LONGEST_BROADCAST = 10_000
 """Copies kept for a process that does not receive them; then the oldest are dropped."""
 
-_FEWEST_DELIVERIES = 20
 _PARKED_DELIVERIES = 1_000_000_000
 """Looking into a parking queue counts as deliveries. RabbitMQ 4 sets a limit of 20 where none is given."""
 
@@ -70,11 +70,6 @@ def retry_step_s(delay_s: float) -> float:
     if longer and (longer[0] <= 2 * delay_s or longer[0] == RETRY_STEPS_S[0]):
         return longer[0]
     return max((step for step in RETRY_STEPS_S if step <= delay_s), default=RETRY_STEPS_S[0])
-
-
-def delivery_limit(queue: Queue) -> int:
-    """Return how often a message may come back unsettled. Retries are new messages: only crashes count here."""
-    return max(_FEWEST_DELIVERIES, queue.retry.attempts)
 
 
 def durable_specs(queue: Queue, lane: str, limit_bytes: int = QUEUE_LIMIT_BYTES) -> tuple[QueueSpec, ...]:

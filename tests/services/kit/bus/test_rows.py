@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.kit.bus.port import Depth
-from services.kit.bus.rows import MemoryRows, Post, Rows, Tag
+from services.kit.bus.rows import Back, MemoryRows, Post, Rows, Tag
 from services.kit.bus.sqlite import SqliteRows
 from services.kit.clock import SystemClock
 from tests.support.messages import message
@@ -15,8 +15,8 @@ _QUEUE = "work"
 Change = Callable[[Rows, Tag], Awaitable[None]]
 _CHANGES: dict[str, Change] = {
     "delete": lambda rows, tag: rows.delete([tag]),
-    "release": lambda rows, tag: rows.release({tag: True}),
-    "take back": lambda rows, tag: rows.release({tag: False}),
+    "release": lambda rows, tag: rows.release({tag: Back.LEFT}),
+    "take back": lambda rows, tag: rows.release({tag: Back.UNSEEN}),
     "delay": lambda rows, tag: rows.delay(tag, 0.0),
     "move": lambda rows, tag: rows.move(tag, "elsewhere", {}),
     "park": lambda rows, tag: rows.park(tag, "odd"),
@@ -35,7 +35,7 @@ async def rows(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 @pytest.mark.parametrize("change", _CHANGES.values(), ids=_CHANGES.keys())
 async def test_an_old_tag_does_nothing_to_a_row_that_was_handed_out_again(rows: Rows, change: Change) -> None:
     old = (await rows.take(_QUEUE, 1)).rows[0].tag
-    await rows.release({old: True})
+    await rows.release({old: Back.LEFT})
     new = (await rows.take(_QUEUE, 1)).rows[0].tag
     assert new == Tag(old.row_id, old.attempt + 1)
 
