@@ -117,9 +117,8 @@ class SqliteRows:
 
     async def release(self, tags: Mapping[Tag, Back]) -> None:
         await self._change(
-            "UPDATE deliveries SET state = 'ready', "
-            f"attempts = attempts - (:why = '{Back.UNSEEN}'), returned = returned + (:why = '{Back.LEFT}')",
-            [{**_parameters(tag), "why": why} for tag, why in tags.items()],
+            "UPDATE deliveries SET state = 'ready', attempts = attempts - :unseen, returned = returned + :left",
+            [{**_parameters(tag), "unseen": why == Back.UNSEEN, "left": why == Back.LEFT} for tag, why in tags.items()],
         )
 
     async def delay(self, tag: Tag, delay_s: float) -> None:

@@ -39,7 +39,10 @@ _EXCHANGE_OF: Mapping[str, Exchange] = {name: exchange for exchange, name in EXC
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """A delivery, read. `attempts` counts those before this delivery, `returned` as in `port.Delivery`; `delay_left_s` is still to be waited."""
+    """A delivery, read. `attempts` counts those before this delivery, `returned` is the port's.
+
+    `delay_left_s` is still to be waited.
+    """
 
     message: Message
     attempts: int

@@ -5,7 +5,15 @@ import asyncio
 import pytest
 
 from contracts.topics import CHANGES, DEAD, FACTS, IMAGE_QUERIES, MODEL_CHECKS, WAKE_UPS
-from services.kit.bus.port import DEAD_REASON, Bus, Delivery
+from services.kit.bus.port import (
+    DEAD_ATTEMPTS,
+    DEAD_QUEUE,
+    DEAD_REASON,
+    DELIVERY_LIMIT,
+    Bus,
+    Delivery,
+    delivery_limit,
+)
 from services.kit.errors import Unavailable
 from tests.support.buses import Connect, bodies, expect_depth, take
 from tests.support.messages import CHANGED, CHECK_MODEL, STORED, SUBMITTED, message, numbered, numbers
@@ -177,6 +185,46 @@ async def test_the_attempt_grows_with_every_connection_that_does_not_settle(reop
         async with reopen() as bus:
             (delivery,) = await take(await bus.subscribe(MODEL_CHECKS), 1)
             assert delivery.attempt == attempt
+
+
+async def test_a_delivery_says_how_often_it_came_back_and_a_retry_begins_anew(reopen: Connect) -> None:
+    async with reopen() as bus:
+        await bus.publish([message(CHECK_MODEL, b"first"), message(CHECK_MODEL, b"second")])
+        subscription = await bus.subscribe(MODEL_CHECKS, prefetch=1)
+        (unseen,) = await take(subscription, 1)
+        assert (unseen.attempt, unseen.returned) == (1, 0)
+
+    async with reopen() as bus:
+        (once,) = await take(await bus.subscribe(MODEL_CHECKS, prefetch=1), 1)
+        assert (once.message.body, once.attempt, once.returned) == (b"first", 2, 1)
+
+    async with reopen() as bus:
+        subscription = await bus.subscribe(MODEL_CHECKS, prefetch=2)
+        (first, second) = await take(subscription, 2)
+        assert (first.message.body, first.attempt, first.returned) == (b"first", 3, 2)
+        assert (second.message.body, second.attempt, second.returned) == (b"second", 1, 0)
+        await subscription.retry(first, 0.0)
+        (first,) = await take(subscription, 1)
+        assert (first.message.body, first.attempt, first.returned) == (b"first", 4, 0)
+
+
+async def test_a_message_that_nobody_survives_becomes_a_dead_letter(bus: Bus) -> None:
+    await bus.publish([message(CHECK_MODEL, b"poison")])
+    for returned in range(delivery_limit(MODEL_CHECKS) + 1):
+        subscription = await bus.subscribe(MODEL_CHECKS)
+        (delivery,) = await take(subscription, 1)
+        assert delivery.returned == returned
+        await subscription.close()
+
+    waiting = asyncio.create_task((await bus.subscribe(MODEL_CHECKS)).receive(1))
+    (dead,) = await take(await bus.subscribe(DEAD), 1)
+    assert (dead.message.body, dead.attempt, dead.returned) == (b"poison", 1, 0)
+    assert dead.message.headers[DEAD_REASON] == DELIVERY_LIMIT
+    assert dead.message.headers[DEAD_QUEUE] == MODEL_CHECKS.name
+    assert dead.message.headers[DEAD_ATTEMPTS] == str(delivery_limit(MODEL_CHECKS) + 1)
+    await expect_depth(bus, MODEL_CHECKS)
+    await bus.publish([message(CHECK_MODEL, b"next")])
+    assert bodies(await waiting) == [b"next"]
 
 
 async def test_a_retry_that_was_waiting_comes_after_a_reopen(reopen: Connect) -> None:

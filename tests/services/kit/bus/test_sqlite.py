@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -78,6 +78,17 @@ async def test_a_message_that_kills_its_consumer_is_seen_to_grow_old(path: Path)
     async with SqliteBus(path) as bus:
         (delivery,) = await take(await bus.subscribe(MODEL_CHECKS), 1)
         assert delivery.attempt == 4
+
+
+async def test_a_file_of_a_version_that_did_not_count_returns_is_used_on(path: Path) -> None:
+    async with SqliteBus(path) as bus:
+        await bus.publish([message(CHECK_MODEL)])
+        await take(await bus.subscribe(MODEL_CHECKS), 1)
+    await asyncio.to_thread(forget_returns, path)
+
+    async with SqliteBus(path) as bus:
+        (delivery,) = await take(await bus.subscribe(MODEL_CHECKS), 1)
+        assert (delivery.attempt, delivery.returned) == (2, 1)
 
 
 async def test_the_file_belongs_to_one_bus(path: Path) -> None:
@@ -211,6 +222,11 @@ def full_disk(path: Path) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def forget_returns(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("ALTER TABLE deliveries DROP COLUMN returned")
 
 
 def rows(path: Path) -> dict[str, int]:
