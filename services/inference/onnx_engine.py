@@ -50,6 +50,11 @@ _SOURCE = re.compile(r"^/\S+:\d+ .*?\) ")
 _QUIET = 4
 """Fatal only: warnings about a user's graph are no business of our log."""
 
+_RUN_BYTES = 640_000
+"""Input of one run of a file that takes any number, one image of 224 x 224 in float32: what its layers hold then
+still fits the cache. Measured with a MobileNet on two threads: 3.9 ms of processor time an image one by one with the
+arena, 4.3 without; 4.6 and 5.0 by four."""
+
 _creating = threading.Lock()
 """Making sessions at the same time is not documented as safe (onnxruntime issue 27089)."""
 
@@ -80,9 +85,10 @@ class OnnxEngine:
         # A spinning thread burns the processor that the event loop needs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-        # The arena grows to the largest batch ever seen and gives nothing back (onnxruntime issue 11627).
-        options.enable_cpu_mem_arena = False
-        options.enable_mem_pattern = False
+        # The arena gives nothing back (onnxruntime issue 11627), but runs of one size never let it grow. Without it
+        # every layer's memory is asked of the system anew.
+        options.enable_cpu_mem_arena = True
+        options.enable_mem_pattern = True
         options.add_session_config_entry("session.load_model_format", "ONNX")
         options.log_severity_level = _QUIET
         return options
@@ -107,11 +113,12 @@ class OnnxModel:
         options.log_severity_level = _QUIET
         if halt is not None:
             halt.on_stop(lambda: setattr(options, "terminate", True))
-        size = self._signature.fixed_batch
-        if size is None:
-            return self._once(batch, options)
-        parts = [self._padded(batch[at : at + size], size, options) for at in range(0, len(batch), size)]
-        return np.concatenate(parts)
+        fixed = self._signature.fixed_batch
+        size = fixed or max(1, _RUN_BYTES // batch[0].nbytes)
+        parts = [batch[at : at + size] for at in range(0, len(batch), size)]
+        return np.concatenate(
+            [self._padded(part, fixed, options) if fixed else self._once(part, options) for part in parts]
+        )
 
     def _padded(self, part: Batch, size: int, options: Any) -> NDArray[np.floating]:
         if len(part) == size:

@@ -52,6 +52,8 @@ def test_any_number_of_images_is_answered_whatever_batch_size_the_file_has(batch
         {"dtype": "uint8"},
         {"layout": "nhwc", "dtype": "uint8"},
         {"width": 12, "height": 5},
+        {"width": 160, "height": 160},  # two fit into one run
+        {"width": 300, "height": 300},  # larger than one run
     ],
     ids=str,
 )
