@@ -22,7 +22,7 @@ from services.inference.preparing import Preparation, Prepared
 from services.inference.preprocess import Batch, empty_batch, input_bytes
 from services.inference.running import Runner
 from services.inference.triage import Ask, Triage
-from services.kit.bus.consume import Done, Outcome, Retry, Work
+from services.kit.bus.outcomes import Done, Outcome, Retry, Work
 from services.kit.clock import Clock
 from services.kit.errors import NotFound, Refused, Unavailable
 from services.kit.metrics import Metrics

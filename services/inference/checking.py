@@ -10,7 +10,7 @@ from contracts.v1.control import ModelChecked, ModelSubmitted
 from services.inference.check_messages import Verdict
 from services.inference.facts import model_checked
 from services.inference.trial import try_model
-from services.kit.bus.consume import Done, Outcome, Reject, Retry, Work
+from services.kit.bus.outcomes import Done, Outcome, Reject, Retry, Work
 from services.kit.clock import Clock
 from services.kit.errors import Unavailable
 from services.kit.settings import Settings

@@ -9,7 +9,7 @@ from contracts.base import Payload
 from contracts.events import Event
 from contracts.v1.image_query import ImageQuerySubmitted
 from services.inference import facts
-from services.kit.bus.consume import Done, Outcome, Reject, Retry, Work
+from services.kit.bus.outcomes import Done, Outcome, Reject, Retry, Work
 from services.kit.catalog import Catalog
 from services.kit.clock import Clock
 from services.kit.errors import Unavailable

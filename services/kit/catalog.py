@@ -11,7 +11,8 @@ from typing import Generic, TypeVar
 
 from contracts.topics import CHANGES
 from contracts.v1.control import DetectorChanged, ModelChanged
-from services.kit.bus.consume import Consumer, Done, Outcome, Work
+from services.kit.bus.consume import Consumer
+from services.kit.bus.outcomes import Done, Outcome, Work
 from services.kit.bus.port import Bus
 from services.kit.errors import Unavailable
 from services.kit.metrics import Metrics
@@ -64,16 +65,19 @@ class Catalog:
     """Looks detectors and models up by ID; removed ones are returned, with `removed_at` set."""
 
     def __init__(self, bus: Bus, store: Store, metrics: Metrics) -> None:
-        self._bus = bus
         self._store = store
-        self._metrics = metrics
+        self._consumer = Consumer(bus, metrics, CHANGES, self._hear, batch=64)
         self._detectors = _Cache(store.detectors.get)
         self._models = _Cache(store.models.get)
         self._listeners: list[Callable[[str, str], None]] = []
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Listen for changes until `stack` is left."""
-        await Consumer(self._bus, self._metrics, CHANGES, self._hear, batch=64).start(stack, drain_s=1.0)
+        await self._consumer.start(stack, drain_s=1.0)
+
+    async def check(self) -> None:
+        """Return if changes are heard; raise Unavailable otherwise."""
+        await self._consumer.check()
 
     async def detector(self, tenant: str, detector_id: str) -> DetectorRecord | None:
         """Return the detector, at most a few seconds old."""

@@ -53,6 +53,12 @@ class Metrics:
         self.dead_letters = Counter(
             "sightline_dead_letters_total", "Messages given up.", ["queue", "reason"], registry=registry
         )
+        self.breakers_open = Gauge(
+            "sightline_breakers_open",
+            "Consumers that take nothing because everything failed.",
+            ["queue"],
+            registry=registry,
+        )
         self.swept = Counter(
             "sightline_swept_total", "Queries that the sweeper mended or ended.", ["outcome"], registry=registry
         )

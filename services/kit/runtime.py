@@ -93,6 +93,8 @@ async def running(
         catalog = Catalog(bus, store, metrics)
         await waiter.start(stack)
         await catalog.start(stack)
+        health.add("wake-ups", waiter.check)
+        health.add("changes", catalog.check)
         platform = Platform(
             settings=settings,
             bus=bus,

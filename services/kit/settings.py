@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from contracts.base import Name
 from contracts.v1.image_query import MAX_IMAGE_BYTES
+from services.kit.crash import CrashPoint
 from services.kit.errors import ConfigError
 
 PREFIX = "SIGHTLINE_"
@@ -60,6 +61,14 @@ class Settings(BaseSettings):
         2000, description="Most requests that wait at once; further ones get 503."
     )
     drain_s: Annotated[float, Field(ge=0)] = Field(20.0, description="Time to finish work in hand after SIGTERM.")
+
+    # Faults
+    breaker_failures: Annotated[int, Field(ge=1)] = Field(
+        20, description="A consumer takes nothing more after so many failures of ours in a row, until one succeeds."
+    )
+    crash_at: CrashPoint | None = Field(
+        None, description="For tests and drills: the process kills itself at this point. Only from the environment."
+    )
 
     # Access
     anonymous_tenant: str | None = Field(

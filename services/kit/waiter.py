@@ -13,7 +13,8 @@ import structlog
 
 from contracts.topics import WAKE_UPS
 from contracts.v1.results import ResultsStored, StoredResult
-from services.kit.bus.consume import Consumer, Done, Outcome, Work
+from services.kit.bus.consume import Consumer
+from services.kit.bus.outcomes import Done, Outcome, Work
 from services.kit.bus.port import Bus
 from services.kit.errors import PlatformError, Unavailable
 from services.kit.metrics import Metrics
@@ -71,17 +72,20 @@ class Waiter:
     """Lets any number of requests wait for queries."""
 
     def __init__(self, bus: Bus, store: Store, metrics: Metrics, *, max_waiters: int) -> None:
-        self._bus = bus
         self._store = store
         self._metrics = metrics
         self._max_waiters = max_waiters
         self._waits: dict[QueryKey, set[_Wait]] = {}
         self._count = 0
+        self._consumer = Consumer(bus, metrics, WAKE_UPS, self._hear, batch=64)
+
+    async def check(self) -> None:
+        """Return if wake-ups are heard; raise Unavailable otherwise."""
+        await self._consumer.check()
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Listen for wake-ups and re-check until `stack` is left; then every wait ends with what is known."""
-        consumer = Consumer(self._bus, self._metrics, WAKE_UPS, self._hear, batch=64)
-        await consumer.start(stack, drain_s=1.0)
+        await self._consumer.start(stack, drain_s=1.0)
         recheck = asyncio.create_task(self._recheck_loop(), name="waiter recheck")
 
         async def stop() -> None:

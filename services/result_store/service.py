@@ -14,7 +14,9 @@ from contracts.topics import DEAD, FACTS
 from contracts.v1.control import DetectorChanged, ModelChanged, ModelChecked
 from contracts.v1.query import QueryHeld
 from services.kit.bus.codec import event_of
-from services.kit.bus.consume import Consumer, Done, Linger, Outcome, Work
+from services.kit.bus.consume import Consumer
+from services.kit.bus.intake import Linger
+from services.kit.bus.outcomes import Done, Outcome, Work
 from services.kit.errors import PlatformError, Unavailable
 from services.kit.platform import Platform
 from services.kit.store.documents import QueryDocument, QueryKey
@@ -49,8 +51,9 @@ class ResultStore:
         """Begin to consume and to sweep."""
         platform = self._platform
         linger = Linger(_LINGER_S, urgent=lambda message: not message.routing_key.startswith(_QUESTION))
-        facts = Consumer(platform.bus, platform.metrics, FACTS, self._on_facts, batch=_BATCH, linger=linger)
-        dead = Consumer(platform.bus, platform.metrics, DEAD, self._on_dead, batch=_BATCH, decoder=as_dead)
+        bus, metrics, most = platform.bus, platform.metrics, platform.settings.breaker_failures
+        facts = Consumer(bus, metrics, FACTS, self._on_facts, batch=_BATCH, linger=linger, most_failures=most)
+        dead = Consumer(bus, metrics, DEAD, self._on_dead, batch=_BATCH, decoder=as_dead, most_failures=most)
         for name, consumer in (("facts", facts), ("dead letters", dead)):
             await consumer.start(stack, drain_s=platform.settings.drain_s)
             platform.health.add(f"result_store {name}", consumer.check)

@@ -7,88 +7,43 @@
 - handler raises: each delivery once more alone, so that one bad message does not punish its batch; then Retry
 - handler is cancelled: nothing is settled, the message comes again
 - bytes cannot be decoded: a dead letter; of an unknown version: parked, and brought back at start once known
+- two deliveries in a row ended with the death of their consumer: handled after its batch, alone
+- everything fails, and for no fault of who sent it: nothing more is taken but one message now and then, until one
+  succeeds; meanwhile no fault of ours makes a dead letter
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 
 import structlog
 
 from contracts.base import Payload
 from contracts.events import Event
 from contracts.topics import Queue
-from services.kit.bus.codec import decode, encode
+from services.kit.bus.breaker import MOST_FAILURES, Breaker
+from services.kit.bus.codec import decode
+from services.kit.bus.intake import Intake, Linger
+from services.kit.bus.outcomes import Handler, Outcome, Raised, Retry, Work
 from services.kit.bus.port import Bus, Delivery, Message, Subscription
+from services.kit.bus.settlement import Handled, Settlement
+from services.kit.crash import crash_at
 from services.kit.errors import PlatformError, Unavailable, Undecodable, UnknownVersion
 from services.kit.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-_REPUBLISH_S = 0.5
-"""Pause before the outputs of a finished batch are published again after the bus was away."""
+_RESUBSCRIBE_S = 1.0
 
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """Handled. `events` are published and confirmed before the delivery is acknowledged."""
-
-    events: Sequence[Event[Payload]] = field(default=())
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Failed for a reason that may pass. The delay is the queue's unless `delay_s` is given.
-
-    `blameless` says that the reason lies outside the message, with a part that is away: it is then repeated for as
-    long as that takes.
-    """
-
-    reason: str
-    detail: str = ""
-    delay_s: float | None = None
-    blameless: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """Failed for ever."""
-
-    reason: str
-    detail: str = ""
-
-
-Outcome = Done | Retry | Reject
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One decoded delivery. `last_attempt` says that a Retry would become a dead letter, if the message is to blame."""
-
-    event: Event[Payload]
-    attempt: int
-    last_attempt: bool
-    message: Message
-    """As it came, for the one handler that looks at dead letters."""
-
-
-Handler = Callable[[Sequence[Work]], Awaitable[Sequence[Outcome]]]
 Decoder = Callable[[Message], Event[Payload]]
-
-
-@dataclass(frozen=True, slots=True)
-class Linger:
-    """How long a batch that is not full waits for more messages, as long as none in it is urgent."""
-
-    longest_s: float
-    urgent: Callable[[Message], bool]
 
 
 class Consumer:
     """Consumes one queue with one handler.
 
-    `concurrency` batches of up to `batch` messages are in hand at once; the prefetch follows from the two.
+    `concurrency` batches of up to `batch` messages are in hand at once; the prefetch follows from the two. After
+    `most_failures` of ours in a row it takes nothing more until a single message succeeds.
     """
 
     def __init__(
@@ -103,6 +58,7 @@ class Consumer:
         concurrency: int = 1,
         decoder: Decoder = decode,
         linger: Linger | None = None,
+        most_failures: int = MOST_FAILURES,
     ) -> None:
         self._bus = bus
         self._metrics = metrics
@@ -113,158 +69,119 @@ class Consumer:
         self._concurrency = concurrency
         self._decoder = decoder
         self._linger = linger
-        self._tasks: list[asyncio.Task[None]] = []
+        self._halt = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._breaker = Breaker(queue.queue_name(lane), most_failures)
+        self._settlement = Settlement(bus, metrics, queue, self._breaker, self._halt)
+        self._serving: asyncio.Task[None] | None = None
 
     async def start(self, stack: AsyncExitStack, *, drain_s: float) -> None:
         """Begin to consume; leaving `stack` stops deliveries and finishes what is in hand within `drain_s`."""
-        prefetch = self._batch * self._concurrency
-        subscription = await self._bus.subscribe(self._queue, lane=self._lane, prefetch=prefetch)
+        subscription = await self._subscribe()
         if not self._queue.broadcast:
             returned = await self._bus.unpark(self._queue, self._knows, lane=self._lane)
             if returned:
                 log.info("consume.unparked", queue=self._queue.name, messages=returned)
-        self._tasks = [
-            asyncio.create_task(self._loop(subscription), name=f"consume {self._queue.name} {number}")
-            for number in range(self._concurrency)
-        ]
-        stack.push_async_callback(self._stop, subscription, drain_s)
+        self._serving = asyncio.create_task(self._serve(subscription), name=f"consume {self._queue.name}")
+        stack.push_async_callback(self._stop, self._serving, drain_s)
 
     async def check(self) -> None:
-        """Raise Unavailable unless every loop runs."""
-        if any(task.done() for task in self._tasks):
+        """Raise Unavailable unless messages are taken."""
+        if self._serving is None or self._serving.done():
             raise Unavailable(f"the consumer of {self._queue.name} has stopped; see the log and restart the service")
+        self._breaker.check()
 
-    async def _stop(self, subscription: Subscription, drain_s: float) -> None:
+    async def _stop(self, serving: asyncio.Task[None], drain_s: float) -> None:
         self._stopping.set()
-        _, late = await asyncio.wait(self._tasks, timeout=drain_s)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await subscription.close()
+        self._halt.set()
+        _, late = await asyncio.wait((serving,), timeout=drain_s)
         if late:
-            log.warning("consume.drain_cut", queue=self._queue.name, batches=len(late), drain_s=drain_s)
+            log.warning("consume.drain_cut", queue=self._queue.name, drain_s=drain_s)
+            serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
 
-    async def _loop(self, subscription: Subscription) -> None:
+    async def _subscribe(self) -> Subscription:
+        prefetch = 1 if self._breaker.is_open else self._batch * self._concurrency
+        return await self._bus.subscribe(self._queue, lane=self._lane, prefetch=prefetch)
+
+    async def _serve(self, first: Subscription) -> None:
+        """Consume until we stop, a stretch at a time: the breaker's opening and closing end one."""
+        subscription: Subscription | None = first
         try:
-            while deliveries := await self._batch_of(subscription):
-                await self._handle(subscription, deliveries)
+            while subscription is not None:
+                try:
+                    await self._consume(subscription)
+                finally:
+                    await subscription.close()  # what we did not settle is for those that work
+                subscription = await self._resume()
         except Exception:
             log.exception("consume.crashed", queue=self._queue.name)
             raise
 
-    async def _batch_of(self, subscription: Subscription) -> Sequence[Delivery]:
-        """Return the next batch, or nothing once we stop."""
-        deliveries = list(await self._next(subscription, self._batch))
-        if self._linger is None:
-            return deliveries
-        latest = deliveries
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._linger.longest_s
-        while latest and len(deliveries) < self._batch and not any(self._linger.urgent(d.message) for d in latest):
-            latest = list(await self._next(subscription, self._batch - len(deliveries), deadline - loop.time()))
-            deliveries += latest
-        return deliveries
+    async def _consume(self, subscription: Subscription) -> None:
+        if self._breaker.is_open:
+            await self._loop(subscription, Intake(subscription, self._halt, batch=1))
+            return
+        intake = Intake(subscription, self._halt, batch=self._batch, linger=self._linger)
+        async with asyncio.TaskGroup() as loops:
+            for _ in range(self._concurrency):
+                loops.create_task(self._loop(subscription, intake))
 
-    async def _next(self, subscription: Subscription, limit: int, longest_s: float | None = None) -> Sequence[Delivery]:
-        """Return what comes next, or nothing once we stop or the time is over; only waiting is ever interrupted."""
-        if self._stopping.is_set() or (longest_s is not None and longest_s <= 0):
-            return ()
-        receiving = asyncio.ensure_future(subscription.receive(limit))
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        try:
-            await asyncio.wait((receiving, stopping), timeout=longest_s, return_when=asyncio.FIRST_COMPLETED)
-            return receiving.result() if receiving.done() else ()
-        finally:
-            for task in (receiving, stopping):
-                task.cancel()
-            await asyncio.gather(receiving, stopping, return_exceptions=True)
+    async def _loop(self, subscription: Subscription, intake: Intake) -> None:
+        while deliveries := await intake.next_batch():
+            await self._handle(subscription, deliveries)
+
+    async def _resume(self) -> Subscription | None:
+        """Take the queue up again when it is time; nothing once we stop."""
+        self._halt.clear()
+        pause_s = self._breaker.pause_s()
+        while not await self._stops_within(pause_s):
+            try:
+                return await self._subscribe()
+            except PlatformError as error:
+                log.warning("consume.cannot_resume", queue=self._queue.name, error=str(error))
+                pause_s = _RESUBSCRIBE_S
+        return None
+
+    async def _stops_within(self, pause_s: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._stopping.wait()
+        return self._stopping.is_set()
 
     async def _handle(self, subscription: Subscription, deliveries: Sequence[Delivery]) -> None:
+        crash_at(f"{self._queue.name}.delivered")
         self._metrics.batch_size.labels(self._queue.name).observe(len(deliveries))
         with self._metrics.handle_seconds.labels(self._queue.name).time():
             work: list[tuple[Delivery, Work]] = []
             for delivery in deliveries:
-                decoded = await self._decode(subscription, delivery)
-                if decoded is not None:
-                    work.append((delivery, decoded))
-            if work:
-                outcomes = await self._ask([item for _, item in work])
-                await self._settle(subscription, [(d, w, o) for (d, w), o in zip(work, outcomes, strict=True)])
+                try:
+                    work.append((delivery, self._decode(delivery)))
+                except Undecodable as error:
+                    await self._settlement.refuse(subscription, delivery, error)
+            for part in _parts(work):
+                outcomes = await self._ask([item for _, item in part])
+                handled = [Handled(*pair, outcome) for pair, outcome in zip(part, outcomes, strict=True)]
+                await self._settlement.settle(subscription, handled)
 
-    async def _decode(self, subscription: Subscription, delivery: Delivery) -> Work | None:
-        try:
-            event = self._decoder(delivery.message)
-        except UnknownVersion as error:
-            log.error("consume.parked", queue=self._queue.name, detail=error.detail)  # noqa: TRY400 - no trace needed
-            await self._tell(subscription.park(delivery, error.code), "parked")
-            return None
-        except Undecodable as error:
-            await self._reject(subscription, delivery, Reject(error.code, error.detail))
-            return None
-        return Work(event, delivery.attempt, delivery.attempt >= self._queue.retry.attempts, delivery.message)
+    def _decode(self, delivery: Delivery) -> Work:
+        last = delivery.attempt >= self._queue.retry.attempts
+        return Work(self._decoder(delivery.message), delivery.attempt, last, delivery.message, delivery.returned)
 
     async def _ask(self, work: Sequence[Work]) -> Sequence[Outcome]:
         try:
             return await self._handler(work)
-        except Exception as error:
+        except Exception as raised:
             if len(work) > 1:
                 return [(await self._ask([item]))[0] for item in work]
+            error = raised
+            while isinstance(error, ExceptionGroup):
+                error = error.exceptions[0]
             known = isinstance(error, PlatformError)
-            log.warning("consume.failed", queue=self._queue.name, error=str(error), exc_info=not known)
-            detail = str(error) if known else f"{type(error).__name__}: {error}"
-            return [Retry("handler_failed", detail, blameless=isinstance(error, Unavailable))]
-
-    async def _settle(self, subscription: Subscription, settled: Sequence[tuple[Delivery, Work, Outcome]]) -> None:
-        messages: list[Message] = []
-        done: list[Delivery] = []
-        rest: list[tuple[Delivery, Work, Retry | Reject]] = []
-        for delivery, work, outcome in settled:
-            if not isinstance(outcome, Done):
-                rest.append((delivery, work, outcome))
-                continue
-            try:
-                messages += [encode(event) for event in outcome.events]
-                done.append(delivery)
-            except Undecodable as error:
-                rest.append((delivery, work, Reject("bad_output", str(error))))
-        if done:
-            await self._publish(messages)
-            await self._tell(subscription.ack(done), "done", len(done))
-        for delivery, work, outcome in rest:
-            if isinstance(outcome, Reject):
-                await self._reject(subscription, delivery, outcome)
-            elif work.last_attempt and not outcome.blameless:
-                detail = f"{outcome.reason}: {outcome.detail} (attempt {work.attempt})"
-                await self._reject(subscription, delivery, Reject("attempts_exhausted", detail))
-            else:
-                delay_s = self._queue.retry.delay_s(work.attempt) if outcome.delay_s is None else outcome.delay_s
-                await self._tell(subscription.retry(delivery, delay_s), "retried")
-
-    async def _reject(self, subscription: Subscription, delivery: Delivery, outcome: Reject) -> None:
-        self._metrics.dead_letters.labels(self._queue.name, outcome.reason).inc()
-        log.error("consume.rejected", queue=self._queue.name, reason=outcome.reason, detail=outcome.detail)
-        await self._tell(subscription.reject(delivery, outcome.reason, outcome.detail), "rejected")
-
-    async def _publish(self, messages: Sequence[Message]) -> None:
-        """Publish until confirmed: the work is done, and doing it again costs more than waiting."""
-        while messages:
-            try:
-                await self._bus.publish(messages)
-            except Unavailable as error:
-                log.warning("consume.publish_waits", queue=self._queue.name, error=str(error))
-                await asyncio.sleep(_REPUBLISH_S)
-            else:
-                return
-
-    async def _tell(self, settling: Awaitable[None], outcome: str, count: int = 1) -> None:
-        """Settle; when the bus is away the message simply comes again."""
-        try:
-            await settling
-        except Unavailable as error:
-            log.warning("consume.not_settled", queue=self._queue.name, outcome=outcome, error=str(error))
-        else:
-            self._metrics.handled.labels(self._queue.name, outcome).inc(count)
+            log.warning("consume.failed", queue=self._queue.name, error=str(error), exc_info=None if known else error)
+            if isinstance(error, Unavailable):
+                return [Retry("handler_failed", str(error), blameless=True)]
+            return [Raised("handler_failed", str(error) if known else f"{type(error).__name__}: {error}")]
 
     def _knows(self, message: Message) -> bool:
         try:
@@ -274,3 +191,12 @@ class Consumer:
         except Undecodable:
             return True  # readable enough to be rejected with a reason
         return True
+
+
+def _parts(work: Sequence[tuple[Delivery, Work]]) -> list[Sequence[tuple[Delivery, Work]]]:
+    """Return what is handled together, then each suspect alone: whoever dies of it has settled the others before."""
+    together = [each for each in work if not each[1].suspect]
+    suspects = [each for each in work if each[1].suspect]
+    for _, item in suspects:
+        log.warning("consume.suspect", type=item.event.type, subject=item.event.subject, returned=item.returned)
+    return [part for part in (together, *([each] for each in suspects)) if part]

@@ -7,7 +7,7 @@ from contracts.topics import MODEL_CHECKS
 from contracts.v1.control import ModelChecked, ModelSubmitted
 from services.inference.checking import ModelChecks
 from services.kit.bus.codec import encode, event_of
-from services.kit.bus.consume import Done, Outcome, Retry, Work
+from services.kit.bus.outcomes import Done, Outcome, Retry, Work
 from services.kit.store.records import ModelRecord
 from tests.support import onnx_models
 from tests.support.inference import TENANT, Workshop, gray_jpeg, workshop

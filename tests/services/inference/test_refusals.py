@@ -11,7 +11,7 @@ from contracts.v1.image_query import Image, ImageAnswer, ImageQueryAnswered, Ima
 from contracts.v1.query import QueryFailed, QueryHeld
 from services.inference.answering import Answering
 from services.kit.bus.codec import encode, event_of
-from services.kit.bus.consume import Done, Outcome, Retry, Work
+from services.kit.bus.outcomes import Done, Outcome, Retry, Work
 from services.kit.store.records import Blob
 from tests.support import images, onnx_models
 from tests.support.inference import TENANT, Workshop, answering_of, gray_jpeg, image_of

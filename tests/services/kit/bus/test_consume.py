@@ -14,8 +14,10 @@ from contracts.v1.image_query import ImageQuerySubmitted
 from contracts.v1.query import QueryCancelled
 from contracts.v1.results import ResultsStored
 from services.kit.bus.codec import decode, encode, event_of
-from services.kit.bus.consume import Consumer, Done, Handler, Linger, Outcome, Reject, Retry, Work
+from services.kit.bus.consume import Consumer
+from services.kit.bus.intake import Linger
 from services.kit.bus.memory import MemoryBus
+from services.kit.bus.outcomes import Done, Handler, Outcome, Reject, Retry, Work
 from services.kit.bus.port import DEAD_ATTEMPTS, DEAD_DETAIL, DEAD_QUEUE, DEAD_REASON, MAX_BODY_BYTES, Message
 from services.kit.errors import Unavailable
 from services.kit.metrics import Metrics
@@ -181,6 +183,20 @@ async def test_one_message_that_raises_does_not_punish_its_batch(bus: MemoryBus,
     await expect_depth(bus, IMAGE_QUERIES)
     attempts = [work.event.id for batch in recorder.batches if len(batch) == 1 for work in batch]
     assert attempts.count("good1") == attempts.count("good2") == 1
+
+
+async def test_what_came_back_twice_is_handled_alone_after_its_batch(bus: MemoryBus, stack: AsyncExitStack) -> None:
+    await bus.publish([question("suspect"), question("seen once"), question("new")])
+    for left in (2, 1):
+        subscription = await bus.subscribe(IMAGE_QUERIES)
+        await take(subscription, left)
+        await subscription.close()
+    recorder = Recorder(lambda _: Done())
+    await start(bus, stack, recorder)
+    await recorder.wait_for(3)
+    assert [[work.event.id for work in batch] for batch in recorder.batches] == [["seen once", "new"], ["suspect"]]
+    assert [work.returned for batch in recorder.batches for work in batch] == [1, 0, 2]
+    assert [work.suspect for batch in recorder.batches for work in batch] == [False, False, True]
 
 
 async def test_what_is_not_urgent_waits_for_what_is(bus: MemoryBus, stack: AsyncExitStack) -> None:

@@ -1,0 +1,54 @@
+"""How a consumer takes messages from its subscription: in batches, until it is told to halt."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from services.kit.bus.port import Delivery, Message, Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Linger:
+    """How long a batch that is not full waits for more messages, as long as none in it is urgent."""
+
+    longest_s: float
+    urgent: Callable[[Message], bool]
+
+
+class Intake:
+    """Takes batches of up to `batch` messages until `halt` is set."""
+
+    def __init__(
+        self, subscription: Subscription, halt: asyncio.Event, *, batch: int, linger: Linger | None = None
+    ) -> None:
+        self._subscription = subscription
+        self._halt = halt
+        self._batch = batch
+        self._linger = linger
+
+    async def next_batch(self) -> Sequence[Delivery]:
+        """Return the next batch, or nothing once we halt."""
+        deliveries = list(await self._next(self._batch))
+        if self._linger is None:
+            return deliveries
+        latest = deliveries
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._linger.longest_s
+        while latest and len(deliveries) < self._batch and not any(self._linger.urgent(d.message) for d in latest):
+            latest = list(await self._next(self._batch - len(deliveries), deadline - loop.time()))
+            deliveries += latest
+        return deliveries
+
+    async def _next(self, limit: int, longest_s: float | None = None) -> Sequence[Delivery]:
+        """Return what comes next, or nothing once we halt or the time is over; only waiting is ever interrupted."""
+        if self._halt.is_set() or (longest_s is not None and longest_s <= 0):
+            return ()
+        receiving = asyncio.ensure_future(self._subscription.receive(limit))
+        halting = asyncio.ensure_future(self._halt.wait())
+        try:
+            await asyncio.wait((receiving, halting), timeout=longest_s, return_when=asyncio.FIRST_COMPLETED)
+            return receiving.result() if receiving.done() else ()
+        finally:
+            for task in (receiving, halting):
+                task.cancel()
+            await asyncio.gather(receiving, halting, return_exceptions=True)
