@@ -44,3 +44,14 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/tokens", "gateway"),
     Route("DELETE", "/v1/tokens/{key_id}", "gateway"),
 )
+
+
+def owner_of(method: str, path: str) -> Literal["submitter", "gateway"]:
+    """Return the service that a request belongs to; `path` is without a query string."""
+    given = path.split("/")
+    for route in ROUTES:
+        template = route.path.split("/")
+        same_shape = route.method == method and len(template) == len(given)
+        if same_shape and all(want.startswith("{") or want == had for want, had in zip(template, given, strict=True)):
+            return route.service
+    return "gateway"

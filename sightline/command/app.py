@@ -6,6 +6,7 @@ from sightline.command import (
     capture,
     completion,
     detectors,
+    drill,
     lookup,
     models,
     platform,
@@ -37,7 +38,7 @@ def create_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(version.root)
-    for part in (platform, submit, capture, lookup, upkeep, review, showcase, completion, version):
+    for part in (platform, submit, capture, lookup, upkeep, review, showcase, drill, completion, version):
         part.register(app)
     app.add_typer(detectors.create_app(), name="detectors")
     app.add_typer(models.create_app(), name="models")

@@ -10,9 +10,9 @@ import httpx2
 import pytest
 
 from contracts.http.queries import Query
+from infra.drill import task as levels
 from sightline import AsyncClient, Client
 from sightline.errors import QueryEnded
-from tests.support import levels
 from tests.support.images import damaged_jpeg, make_jpeg, png_claiming, truncated
 from tests.support.server import Server, serving
 from tests.support.until import until

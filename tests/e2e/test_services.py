@@ -14,8 +14,8 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from infra.drill import task as levels
 from services.kit.store.mongo.roles import RoleName
-from tests.support import levels
 from tests.support.house import SERVICES, House, house
 from tests.support.oplog import times_ended
 from tests.support.server import ROOT, clean_environment

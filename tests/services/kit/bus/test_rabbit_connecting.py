@@ -9,12 +9,12 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from aiormq.exceptions import ChannelInvalidStateError
 
+from infra.drill.proxy import proxying
 from services.kit.bus.rabbit.address import parse_address
 from services.kit.bus.rabbit.bus import RabbitBus
 from services.kit.bus.rabbit.capabilities import read_capabilities
 from services.kit.bus.rabbit.faults import translated
 from services.kit.errors import ConfigError, PlatformError, Unavailable
-from tests.support.proxy import proxying
 from tests.support.rabbit import empty_place
 from tests.support.until import until
 

@@ -15,13 +15,13 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
 from contracts.topics import DEAD, FACTS, IMAGE_QUERIES, MODEL_CHECKS, WAKE_UPS
+from infra.drill.proxy import proxying
 from services.kit.bus.port import DEAD_ATTEMPTS, DEAD_QUEUE, DEAD_REASON, Delivery, Subscription, delivery_limit
 from services.kit.bus.rabbit.bus import RabbitBus
 from services.kit.bus.rabbit.topology import EXCHANGES
 from services.kit.errors import Unavailable
 from tests.support.buses import bodies, expect_depth, take
 from tests.support.messages import CHECK_MODEL, STORED, SUBMITTED, message, numbered, numbers
-from tests.support.proxy import proxying
 from tests.support.rabbit import empty_place, raw_channel
 from tests.support.until import until
 

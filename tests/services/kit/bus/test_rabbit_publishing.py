@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from contracts.topics import FACTS, IMAGE_QUERIES, MODEL_CHECKS
+from infra.drill.proxy import proxying
 from services.kit.bus.rabbit.bus import RabbitBus
 from services.kit.bus.rabbit.topology import EXCHANGES
 from services.kit.errors import Unavailable, Undecodable, Unknown
 from tests.support.buses import bodies, expect_depth, take
 from tests.support.messages import ANSWERED, CHECK_MODEL, STORED, SUBMITTED, message, numbered, numbers
-from tests.support.proxy import proxying
 from tests.support.rabbit import empty_place, memory_alarm, raw_channel
 from tests.support.servers import amqp_server
 from tests.support.until import until

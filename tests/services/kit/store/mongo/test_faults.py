@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
+from infra.drill.proxy import proxying
 from services.kit.errors import Unavailable, Unknown
 from services.kit.store.documents import QueryDocument
 from services.kit.store.mongo.driver import DriverName
@@ -15,7 +16,6 @@ from services.kit.store.mongo.store import INLINE_BYTES, MongoStore
 from services.kit.store.port import QueryFilter, Swap
 from tests.services.kit.store.mongo.conftest import Rows
 from tests.support.documents import NOW, TENANT, make_blob, make_claim, make_detector, make_document
-from tests.support.proxy import proxying
 from tests.support.replies import losing
 from tests.support.servers import MongoServer
 from tests.support.until import until

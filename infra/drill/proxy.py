@@ -1,11 +1,9 @@
-"""A TCP proxy in front of a server, so that a test can cut the wire or let it fall silent."""
+"""A TCP proxy in front of a server, so that a drill or a test can cut the wire or let it fall silent."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
-
-from tests.support.until import until
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -17,6 +15,7 @@ class Proxy:
         self._target = (host, port)
         self._writers: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
+        self._serving: set[asyncio.Task[object]] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._refusing = False
@@ -48,6 +47,9 @@ class Proxy:
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
+        if (serving := asyncio.current_task()) is not None:
+            self._serving.add(serving)
+            serving.add_done_callback(self._serving.discard)
         self._writers.add(writer)
         try:
             if self._refusing:
@@ -70,6 +72,10 @@ class Proxy:
         finally:
             await self._end(writer)
 
+    async def ended(self) -> None:
+        """Return when every connection has ended; break them before."""
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while chunk := await reader.read(_CHUNK_BYTES):
@@ -85,10 +91,10 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxying(url: str) -> AsyncIterator[Proxy]:
+async def proxying(url: str, default_port: int = 5672) -> AsyncIterator[Proxy]:
     """A proxy in front of the server of `url`."""
     parts = urlsplit(url)
-    proxy = Proxy(parts.hostname or "127.0.0.1", parts.port or 5672)
+    proxy = Proxy(parts.hostname or "127.0.0.1", parts.port or default_port)
     server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
@@ -98,4 +104,4 @@ async def proxying(url: str) -> AsyncIterator[Proxy]:
         proxy.cut()
         await server.wait_closed()
         proxy.speak()
-        await until(lambda: not proxy._writers)
+        await proxy.ended()

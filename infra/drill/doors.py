@@ -1,0 +1,144 @@
+"""The platform's HTTP doors, as a client of the drill uses them."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from contracts.http.detectors import Detector
+from contracts.http.models import Model
+from contracts.http.queries import Query, QueryPage
+from infra.drill import task
+from infra.drill.installation import Installation
+from infra.drill.services import DrillError
+from infra.drill.verdict import NUMBER
+
+DETECTOR = "drill"
+_TIMEOUT_S = 6.0
+_PAGE = 100
+_PREPARE_S = 90.0
+_READ_S = 120.0
+_PAUSE_S = 0.5
+_ACCEPTED = frozenset({httpx2.codes.OK, httpx2.codes.ACCEPTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a door said: a query, or only a status. 0 stands for no answer at all: the effect is unknown."""
+
+    status: int
+    query: Query | None = None
+    after_s: float = 0.0
+    said: str = ""
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the same request must be repeated to know."""
+        return self.status == 0 or self.status >= httpx2.codes.INTERNAL_SERVER_ERROR
+
+
+class Doors:
+    """Asks questions and looks answers up; nothing here raises because a part is away."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
+        self._client = httpx2.AsyncClient(timeout=_TIMEOUT_S, limits=limits, trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self._client.__aexit__(kind, error, tb)
+
+    async def prepare(self) -> tuple[Model, Detector]:
+        """Register the model and a detector that it answers.
+
+        Raises:
+            DrillError: the platform refuses one of them.
+        """
+        parts = {
+            "model": ("levels.onnx", task.model()),
+            "manifest": (None, task.manifest().model_dump_json()),
+            "name": (None, DETECTOR),
+        }
+        model = Model.model_validate_json(await self._made("/v1/models", files=parts, timeout=_PREPARE_S))
+        body = {"name": DETECTOR, "query": "How light?", "mode": "multiclass", "labels": task.LABELS, "model": model.id}
+        return model, Detector.model_validate_json(await self._made("/v1/detectors", json=body))
+
+    async def ask(self, number: int, image: bytes, *, timeout_s: float = _TIMEOUT_S) -> Answer:
+        """Send the question `number` with its own idempotency key."""
+        metadata = json.dumps({NUMBER: number})
+        return await self._call(
+            "POST",
+            "/v1/image-queries",
+            params={"detector": DETECTOR, "metadata": metadata},
+            headers={"Idempotency-Key": f"drill-{number}", "Content-Type": "application/octet-stream"},
+            content=image,
+            timeout=timeout_s,
+        )
+
+    async def look_up(self, query_id: str, *, wait_s: float = 0.0) -> Answer:
+        """Look a query up, or wait for its answer."""
+        params = {"wait": f"{wait_s:g}"} if wait_s else {}
+        return await self._call("GET", f"/v1/queries/{query_id}", params=params, timeout=_TIMEOUT_S + wait_s)
+
+    async def all_queries(self) -> Sequence[Query]:
+        """Return every stored query of the tenant.
+
+        Raises:
+            DrillError: the lists cannot be read.
+        """
+        found: list[Query] = []
+        cursor: dict[str, str] = {}
+        deadline = time.monotonic() + _READ_S
+        while True:
+            page = await self._page(cursor)
+            if isinstance(page, str):
+                if time.monotonic() > deadline:
+                    raise DrillError(f"the stored queries cannot be listed: {page}")
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            found += page.items
+            if page.next_cursor is None:
+                return found
+            cursor = {"cursor": page.next_cursor}
+
+    async def _page(self, cursor: Mapping[str, str]) -> QueryPage | str:
+        """Return a page of the queries, or why there is none."""
+        door = self._installation.door("GET", "/v1/queries")
+        try:
+            answer = await self._client.get(door, params={"limit": str(_PAGE), **cursor}, timeout=_READ_S)
+        except httpx2.RequestError as error:
+            return repr(error)
+        if answer.status_code != httpx2.codes.OK:
+            return f"status {answer.status_code}: {answer.text[:500]}"
+        return QueryPage.model_validate_json(answer.content)
+
+    async def _made(self, path: str, **given: Any) -> bytes:
+        answer = await self._client.post(self._installation.door("POST", path), **given)
+        if answer.status_code != httpx2.codes.CREATED:
+            raise DrillError(f"POST {path} was answered {answer.status_code}: {answer.text}")
+        return answer.content
+
+    async def _call(self, method: str, path: str, **given: Any) -> Answer:
+        try:
+            answer = await self._client.request(method, self._installation.door(method, path), **given)
+        except httpx2.RequestError as error:
+            return Answer(0, said=type(error).__name__)
+        after = answer.headers.get("retry-after", "")
+        query = Query.model_validate_json(answer.content) if answer.status_code in _ACCEPTED else None
+        return Answer(
+            answer.status_code,
+            query,
+            after_s=float(after) if after.isdigit() else 0.0,
+            said="" if query else answer.text[:500],
+        )

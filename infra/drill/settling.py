@@ -1,0 +1,66 @@
+"""Waiting, after the faults, until nothing is left to do."""
+
+import asyncio
+import time
+
+from contracts.topics import DEAD, FACTS, IMAGE_QUERIES
+from infra.drill.installation import Installation
+from infra.drill.journal import ENDED
+from infra.drill.load import Load
+from services.kit.errors import Unavailable
+from services.kit.runtime import open_bus
+from services.kit.settings import load as load_settings
+
+_PAUSE_S = 0.5
+_AT_ONCE = 8
+_CALM = 3
+"""Looks in a row that must find the queues empty: what a consumer has in hand is not seen."""
+
+
+async def settle(load: Load, installation: Installation, *, limit_s: float) -> list[str]:
+    """Wait until every acknowledged query has ended and every queue is empty; return what is left after `limit_s`."""
+    deadline = time.monotonic() + limit_s
+    left = ["the queries were not looked at"]
+    while left and time.monotonic() < deadline:
+        left = await _open_queries(load)
+        if left:
+            await asyncio.sleep(_PAUSE_S)
+    if left:
+        return [f"{len(left)} acknowledged queries have not ended after {limit_s:.0f} s"]
+    return await _drain(installation, deadline) if installation.bus else []
+
+
+async def _open_queries(load: Load) -> list[str]:
+    record = load.journal.record
+    waiting = [each for each in record.acknowledged.values() if record.seen.get(each) not in ENDED]
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def look(query_id: str) -> None:
+        async with room:
+            await load.look(query_id)
+
+    await asyncio.gather(*(look(query_id) for query_id in waiting))
+    return [each for each in waiting if record.seen.get(each) not in ENDED]
+
+
+async def _drain(installation: Installation, deadline: float) -> list[str]:
+    calm, said = 0, ""
+    while calm < _CALM and time.monotonic() < deadline:
+        try:
+            said = await _queues(installation.bus)
+        except Unavailable as error:
+            said = str(error)
+        calm = 0 if said else calm + 1
+        await asyncio.sleep(_PAUSE_S)
+    return [f"the queues are not empty: {said}"] if said else []
+
+
+async def _queues(url: str) -> str:
+    """Say what lies in the queues; nothing when they are empty."""
+    async with open_bus(load_settings({}, bus=url)) as bus:
+        depths = {queue.name: await bus.depth(queue) for queue in (IMAGE_QUERIES, FACTS, DEAD)}
+    return ", ".join(
+        f"{name} has {depth.ready} and {depth.parked} parked"
+        for name, depth in depths.items()
+        if depth.ready or depth.parked
+    )

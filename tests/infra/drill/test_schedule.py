@@ -1,0 +1,40 @@
+"""The schedule is a function of the seed, and leaves nothing out that fits."""
+
+from infra.drill.schedule import WARM_UP_S, Fault, Possible, plan, possible_faults
+from infra.drill.services import ALL_IN_ONE, HOUSE
+
+EVERYTHING = possible_faults(services=HOUSE, bus=True, own_servers=True, proxies=True)
+
+
+def kinds(faults: tuple[Fault, ...] | tuple[Possible, ...]) -> set[tuple[str, str]]:
+    return {(fault.kind, fault.target) for fault in faults}
+
+
+def test_the_same_seed_gives_the_same_faults_and_another_seed_others() -> None:
+    assert plan(7, 300, EVERYTHING) == plan(7, 300, EVERYTHING)
+    assert plan(7, 300, EVERYTHING) != plan(8, 300, EVERYTHING)
+
+
+def test_every_fault_comes_within_two_minutes_and_what_empties_queues_comes_once() -> None:
+    for seed in range(50):
+        assert kinds(plan(seed, 130, EVERYTHING)) == kinds(EVERYTHING)
+        long = plan(seed, 600, EVERYTHING)
+        assert [fault.kind for fault in long].count("purge") == 1
+        assert [fault.kind for fault in long].count("unbind") == 1
+
+
+def test_queues_are_left_alone_in_their_first_moments_and_the_last_fault_ends_in_time() -> None:
+    for seed in range(50):
+        faults = plan(seed, 90, EVERYTHING)
+        assert faults[0].at_s >= WARM_UP_S
+        assert all(fault.at_s + fault.hold_s < 90 for fault in faults)
+        assert sorted(fault.at_s for fault in faults) == [fault.at_s for fault in faults]
+
+
+def test_what_cannot_be_broken_is_not() -> None:
+    embedded = possible_faults(services=ALL_IN_ONE, bus=False, own_servers=False, proxies=False)
+    assert kinds(plan(1, 60, embedded)) == {("kill", "platform"), ("freeze", "platform")}
+    given = possible_faults(services=HOUSE, bus=True, own_servers=False, proxies=True)
+    targets = {fault.target for fault in plan(1, 600, given)}
+    assert not targets & {"broker", "store"}
+    assert plan(1, 60, ()) == ()
