@@ -23,7 +23,16 @@ _ID = re.compile(r"^([a-z]{2,4})_([0-9A-Za-z]{27})$")
 
 def new_id(prefix: str, at: datetime) -> str:
     """Return a fresh ID of the kind `prefix` whose time part is `at`."""
-    number = (int(at.timestamp() * 1000) << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
+    return _make(prefix, at, secrets.randbits(_RANDOM_BITS))
+
+
+def derived_id(prefix: str, at: datetime, seed: bytes) -> str:
+    """Return the ID that the same arguments always give; `seed` is a hash of at least 14 bytes."""
+    return _make(prefix, at, int.from_bytes(seed, "big") % (1 << _RANDOM_BITS))
+
+
+def _make(prefix: str, at: datetime, low: int) -> str:
+    number = (int(at.timestamp() * 1000) << _RANDOM_BITS) | low
     letters = []
     for _ in range(_LENGTH):
         number, digit = divmod(number, 62)

@@ -5,11 +5,17 @@ from typing import Literal
 
 from contracts.base import Code, Label, Probability, Text
 from contracts.http.base import Json, Request, Resource
-from contracts.v1.image_query import Score, Timings
+from contracts.v1.image_query import Box, Boxes, Score, Timings
 from contracts.v1.results import State
 
 UNCLEAR = "UNCLEAR"
 """The label of a query that has no answer yet, and an answer a person may give."""
+GREATER_THAN_MAX = "GREATER_THAN_MAX"
+"""The label of more objects than a detector counts or boxes."""
+NO_OBJECTS, BOUNDING_BOX = "NO_OBJECTS", "BOUNDING_BOX"
+"""The other labels of a detector that boxes."""
+TEXT = "TEXT"
+"""The label of a text, which stands beside it."""
 
 
 class ModelRef(Resource):
@@ -26,6 +32,9 @@ class Answer(Resource):
     source: Literal["model", "person"]
     label: Label
     confidence: Probability
+    boxes: tuple[Box, ...] = ()
+    text: str | None = None
+    text_cut: bool = False
     scores: tuple[Score, ...] = ()
     model: ModelRef | None = None
     answered_by: str = ""
@@ -105,5 +114,7 @@ class LabelRequest(Request):
     """A person's answer."""
 
     label: Label
+    """One of the detector's labels; a number for one that counts; the text for one that reads; or UNCLEAR."""
+    boxes: Boxes = ()
     confidence: Probability = 1.0
     labelled_by: Text = ""

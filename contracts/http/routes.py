@@ -43,6 +43,19 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/tokens", "gateway"),
     Route("POST", "/v1/tokens", "gateway"),
     Route("DELETE", "/v1/tokens/{key_id}", "gateway"),
+    # The Groundlight surface, see docs/groundlight.md.
+    Route("POST", "/device-api/v1/image-queries", "submitter", 10 * MIB),
+    Route("GET", "/device-api/v1/image-queries", "gateway"),
+    Route("GET", "/device-api/v1/image-queries/{query_id}", "gateway"),
+    Route("GET", "/device-api/v1/image-queries/{query_id}/image", "gateway"),
+    Route("POST", "/device-api/v1/labels", "gateway"),
+    Route("GET", "/device-api/v1/me", "gateway"),
+    Route("GET", "/device-api/v1/api-tokens/by-snippet/{snippet}", "gateway"),
+    Route("GET", "/device-api/v1/detectors", "gateway"),
+    Route("POST", "/device-api/v1/detectors", "gateway"),
+    Route("GET", "/device-api/v1/detectors/{detector_id}", "gateway"),
+    Route("PATCH", "/device-api/v1/detectors/{detector_id}", "gateway"),
+    Route("DELETE", "/device-api/v1/detectors/{detector_id}", "gateway"),
 )
 
 

@@ -7,8 +7,9 @@ from pydantic import Field, StringConstraints
 
 from contracts.http.base import Request, Resource
 
-Scope = Literal["queries:write", "queries:read", "labels:write", "admin"]
-SCOPES: tuple[Scope, ...] = ("queries:write", "queries:read", "labels:write", "admin")
+Scope = Literal["queries:write", "queries:read", "labels:write", "detectors:write", "admin"]
+SCOPES: tuple[Scope, ...] = ("queries:write", "queries:read", "labels:write", "detectors:write", "admin")
+"""`detectors:write` makes and changes detectors, as client programs do; `admin` includes it."""
 
 
 class Token(Resource):
@@ -32,7 +33,7 @@ class TokenCreate(Request):
     """A new token of the caller's tenant."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = ("queries:write", "queries:read", "labels:write")
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = SCOPES[:-1]
 
 
 class TokenPage(Resource):

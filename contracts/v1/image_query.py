@@ -83,6 +83,22 @@ class Score(Payload):
     score: Probability
 
 
+class Box(Payload):
+    """An object in an image; the sides are fractions of the width and height as decoded."""
+
+    label: Label
+    score: Probability = 1.0
+    left: Probability
+    top: Probability
+    right: Probability
+    bottom: Probability
+
+
+Boxes = Annotated[tuple[Box, ...], Strict(strict=False), Field(max_length=1000)]
+Reading = Annotated[str, StringConstraints(max_length=250)]
+"""Text in an image."""
+
+
 class ImageAnswer(Payload):
     """One model's answer to one image query.
 
@@ -92,8 +108,15 @@ class ImageAnswer(Payload):
     query_id: QueryId
     answer_id: Annotated[str, StringConstraints(pattern=r"^[a-z]+_[0-9A-Za-z]{8,64}$")]
     label: Label
+    """One of the detector's labels; of one that counts the number, or GREATER_THAN_MAX; of one that reads TEXT."""
     confidence: Probability
     scores: Annotated[tuple[Score, ...], Strict(strict=False), Field(max_length=1000)] = ()
+    boxes: Boxes = ()
+    """What was found, for detectors that count or box."""
+    text: Reading | None = None
+    """What was read, for detectors of text."""
+    text_cut: bool = False
+    """True when more was read than the detector keeps."""
     model_name: Label
     model_digest: Sha256
     answered_at: Timestamp

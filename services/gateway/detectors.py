@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from contracts.http.detectors import Detector, DetectorCreate, DetectorUpdate
-from contracts.http.queries import UNCLEAR
+from contracts.http.queries import BOUNDING_BOX, GREATER_THAN_MAX, NO_OBJECTS, UNCLEAR
 from contracts.ids import DETECTOR, is_id, new_id
 from contracts.v1.control import DetectorChanged
 from services.gateway.bodies import to_metadata_text
 from services.gateway.facts import publish, publish_change
-from services.gateway.references import LONGEST_NAME, find_model
+from services.gateway.fitting import Fitting, Wish
+from services.gateway.references import LONGEST_NAME
 from services.gateway.resources import to_detector
 from services.gateway.revision import revise
 from services.kit.errors import Conflict, Refused
@@ -18,6 +19,11 @@ from services.kit.store.port import Cursor, Page
 from services.kit.store.records import DetectorRecord
 
 BINARY = ("NO", "YES")
+_OF_OBJECTS = frozenset({"count", "bounding_box"})
+_FIXED = {"binary": BINARY, "bounding_box": (NO_OBJECTS, BOUNDING_BOX, GREATER_THAN_MAX), "count": (), "text": ()}
+"""The labels of the modes that have no choice; numbers and texts are not listed."""
+_MOST_OBJECTS = 10
+_MOST_CHARACTERS = 250
 _NULLABLE = frozenset({"model", "metadata"})
 
 
@@ -27,6 +33,7 @@ class Detectors:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._records = platform.store.detectors
+        self._fitting = Fitting(platform.store, platform.settings.default_models)
 
     async def create(self, tenant: str, wanted: DetectorCreate) -> Detector:
         """Store a new detector.
@@ -34,30 +41,54 @@ class Detectors:
         Raises:
             Refused: name_taken, or what makes the request wrong.
         """
-        _check_name(wanted.name)
-        labels = _labels_of(wanted)
+        return await self.resource(await self.make(tenant, wanted))
+
+    async def make(self, tenant: str, wanted: DetectorCreate, *, key: str | None = None) -> DetectorRecord:
+        """Store a new detector, or return the one that a call with the same `key` has made.
+
+        Raises:
+            Refused: name_taken, or what makes the request wrong.
+        """
+        record = await self._record(tenant, wanted, key)
+        try:
+            await self._records.insert(record)
+        except Conflict:
+            holder = await self._records.by_name(tenant, record.name)
+            if key is not None and holder is not None and holder.made_with == key:
+                return holder
+            raise Refused("name_taken", "another detector has this name") from None
+        await self._tell(record)
+        return record
+
+    async def _record(self, tenant: str, wanted: DetectorCreate, key: str | None) -> DetectorRecord:
+        check_name(wanted.name)
+        _check_fields(wanted)
+        wish = Wish(mode=wanted.mode, labels=_labels_of(wanted), class_name=wanted.class_name)
+        if "model" in wanted.model_fields_set:
+            model_id = await self._fitting.bindable(tenant, wanted.model, wish)
+        else:
+            model_id = await self._fitting.default(tenant, wanted.name, wish)
         now = self._platform.clock.now()
-        record = DetectorRecord(
+        return DetectorRecord(
             tenant=tenant,
             id=new_id(DETECTOR, now),
             name=wanted.name,
             query=wanted.query,
             mode=wanted.mode,
-            labels=labels,
+            labels=wish.labels,
+            class_name=wanted.class_name,
+            max_objects=wanted.max_objects or (_MOST_OBJECTS if wanted.mode in _OF_OBJECTS else None),
+            max_characters=wanted.max_characters or (_MOST_CHARACTERS if wanted.mode == "text" else None),
+            group=wanted.group,
             confidence_threshold=wanted.confidence_threshold,
             patience_s=wanted.patience_s,
-            model_id=await self._bindable(tenant, wanted.model, labels),
+            model_id=model_id,
             lane=wanted.lane,
             metadata_json=to_metadata_text(wanted.metadata),
+            made_with=key,
             created_at=now,
             updated_at=now,
         )
-        try:
-            await self._records.insert(record)
-        except Conflict:
-            raise Refused("name_taken", "another detector has this name") from None
-        await self._tell(record)
-        return await self.resource(record)
 
     async def find(self, tenant: str, reference: str) -> DetectorRecord:
         """Return the detector of that ID or name; a deleted one is found by its ID, and is gone.
@@ -98,11 +129,21 @@ class Detectors:
             if value is None and name not in _NULLABLE:
                 raise Refused("invalid_parameter", f"{name}: leave it out to keep it; it cannot be null")
         if "name" in sent:
-            _check_name(sent["name"])
+            check_name(sent["name"])
         if "metadata" in sent:
             sent["metadata_json"] = to_metadata_text(sent.pop("metadata"))
         if "model" in sent:
-            sent["model_id"] = await self._bindable(tenant, sent.pop("model"), record.labels)
+            wish = Wish(mode=record.mode, labels=record.labels, class_name=record.class_name)
+            sent["model_id"] = await self._fitting.bindable(tenant, sent.pop("model"), wish)
+        return await self.resource(await self.change(record, sent))
+
+    async def change(self, record: DetectorRecord, sent: Mapping[str, object]) -> DetectorRecord:
+        """Change fields that are known to be right.
+
+        Raises:
+            Refused: name_taken, edited_meanwhile.
+            Unavailable: the change may be stored, but the bus is away; repeat it.
+        """
 
         async def change(current: DetectorRecord) -> Mapping[str, object]:
             return {name: value for name, value in sent.items() if getattr(current, name) != value}
@@ -110,8 +151,9 @@ class Detectors:
         revised = await revise(self._records, record, change, self._platform.clock)
         # Told even when nothing changed, and an error is the caller's: the queries that wait for a model hear of it so,
         # and repeating the request mends a message that did not get through.
-        await publish(self._platform, tenant, DetectorChanged(detector_id=revised.id, revision=revised.revision))
-        return await self.resource(revised)
+        changed = DetectorChanged(detector_id=revised.id, revision=revised.revision)
+        await publish(self._platform, revised.tenant, changed)
+        return revised
 
     async def delete(self, tenant: str, reference: str) -> None:
         """Delete; its queries stay, and its name is free again.
@@ -138,26 +180,35 @@ class Detectors:
             model = await self._platform.catalog.model(record.tenant, record.model_id)
         return to_detector(record, model)
 
-    async def _bindable(self, tenant: str, reference: str | None, labels: tuple[str, ...]) -> str | None:
-        """Return the ID of a model that may answer for a detector with these labels."""
-        if reference is None:
-            return None
-        model = await find_model(self._platform.store, tenant, reference)
-        if model.status != "ready":
-            raise Refused("model_not_ready", f"its status is {model.status}")
-        if set(model.manifest.output.labels) != set(labels):
-            raise Refused("labels_mismatch", f"the detector has {_list(labels)}; see the model's manifest for its own")
-        return model.id
-
     async def _tell(self, record: DetectorRecord) -> None:
         changed = DetectorChanged(detector_id=record.id, revision=record.revision)
         await publish_change(self._platform, record.tenant, changed)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse a name that could be taken for something else.
+
+    Raises:
+        Refused: invalid_parameter.
+    """
     if is_id(name, DETECTOR) or name in {".", ".."} or name != name.strip():
         detail = "name: it must not look like an ID, be `.` or `..`, or begin or end with a space"
         raise Refused("invalid_parameter", detail)
+
+
+def _check_fields(wanted: DetectorCreate) -> None:
+    """Refuse fields that have no meaning in the mode: they would be silently without effect."""
+    if wanted.mode in _OF_OBJECTS and wanted.class_name is None:
+        raise Refused("invalid_parameter", f"class_name: a {wanted.mode} detector needs the class of its objects")
+    meant = {
+        "labels": wanted.mode in {"binary", "multiclass"},
+        "class_name": wanted.mode in _OF_OBJECTS,
+        "max_objects": wanted.mode in _OF_OBJECTS,
+        "max_characters": wanted.mode == "text",
+    }
+    for name, allowed in meant.items():
+        if not allowed and getattr(wanted, name) is not None:
+            raise Refused("invalid_parameter", f"{name}: a {wanted.mode} detector has none")
 
 
 def _labels_of(wanted: DetectorCreate) -> tuple[str, ...]:
@@ -165,6 +216,8 @@ def _labels_of(wanted: DetectorCreate) -> tuple[str, ...]:
         if wanted.labels is not None and sorted(label.upper() for label in wanted.labels) != sorted(BINARY):
             raise Refused("invalid_parameter", "labels: a binary detector has NO and YES; for others use multiclass")
         return BINARY
+    if wanted.mode != "multiclass":
+        return _FIXED[wanted.mode]
     if wanted.labels is None:
         raise Refused("invalid_parameter", "labels: a multiclass detector needs its labels")
     if len({label.casefold() for label in wanted.labels}) != len(wanted.labels):
@@ -172,8 +225,3 @@ def _labels_of(wanted: DetectorCreate) -> tuple[str, ...]:
     if any(not label.strip() or label.casefold() == UNCLEAR.casefold() for label in wanted.labels):
         raise Refused("invalid_parameter", f"labels: none may be blank or {UNCLEAR}, which means no answer")
     return wanted.labels
-
-
-def _list(labels: tuple[str, ...]) -> str:
-    shown = ", ".join(labels[:20])
-    return shown if len(labels) <= 20 else f"{shown} and {len(labels) - 20} more"

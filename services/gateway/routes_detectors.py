@@ -12,7 +12,7 @@ from services.gateway.conditional import FRESH
 from services.gateway.control import ControlDep
 from services.gateway.cursor import decode_cursor, encode_cursor
 from services.gateway.paging import PageParameters
-from services.kit.http import Admin, Reader, problems
+from services.kit.http import DetectorWriter, Reader, problems
 
 router = APIRouter(prefix="/v1/detectors", tags=["detectors"])
 
@@ -36,7 +36,7 @@ _CREATE_EXAMPLES = [
 )
 async def create_detector(
     wanted: Annotated[DetectorCreate, Body(examples=_CREATE_EXAMPLES)],
-    caller: Admin,
+    caller: DetectorWriter,
     control: ControlDep,
     response: Response,
 ) -> Detector:
@@ -87,7 +87,7 @@ async def get_detector(detector: DetectorPath, caller: Reader, control: ControlD
 async def update_detector(
     detector: DetectorPath,
     wanted: Annotated[DetectorUpdate, Body(examples=[{"model": "door"}, {"model": None, "patience_s": 60}])],
-    caller: Admin,
+    caller: DetectorWriter,
     control: ControlDep,
 ) -> Detector:
     """Change the fields that are sent; `"model": null` unbinds. Queries that wait for a model are then worked on."""
@@ -104,7 +104,7 @@ async def update_detector(
         **problems(*_COMMON, "detector_not_found", "detector_gone", "edited_meanwhile"),
     },
 )
-async def delete_detector(detector: DetectorPath, caller: Admin, control: ControlDep) -> Response:
+async def delete_detector(detector: DetectorPath, caller: DetectorWriter, control: ControlDep) -> Response:
     """Delete a detector. Its queries can still be looked up, and nobody can ask it any more."""
     await control.detectors.delete(caller.tenant, detector)
     return Response(status_code=204)

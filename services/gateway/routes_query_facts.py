@@ -4,23 +4,22 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Response
 
-from contracts.http.queries import UNCLEAR, LabelRequest, Query
+from contracts.http.queries import LabelRequest, Query
 from contracts.ids import LABEL, new_id
 from contracts.v1.label import LabelAdded
 from contracts.v1.query import QueryCancelled, QueryErased
-from services.gateway import examples
+from services.gateway import examples, labels
 from services.gateway.bodies import needs_json
 from services.gateway.facts import add_fact
+from services.gateway.labels import detector_of, understand
 from services.gateway.lookup import Found, look_up
 from services.gateway.routes_queries import QueryIdPath
-from services.kit.errors import Refused, Unavailable
+from services.kit.errors import Refused
 from services.kit.http import Labeller, PlatformDep, Writer, problems
-from services.kit.platform import Platform
 
 router = APIRouter(tags=["queries"])
 
 _COMMON = ("query_not_found", "query_erased", "not_authenticated", "not_allowed", "unavailable")
-_MOST_NAMED = 50
 
 
 @router.post(
@@ -68,24 +67,24 @@ async def add_label(
 ) -> Query:
     """Give a person's answer; it outranks a model's, is confident, and is taken in every state of the query.
 
-    The label is one of the detector's, in any case, or `UNCLEAR`. Who waits for the query is woken.
+    The label is one of the detector's, in any case, a number for one that counts, the text for one that reads, or
+    `UNCLEAR`. Who waits for the query is woken.
     """
     found = await look_up(platform, caller.tenant, query_id)
-    label = await _label_of(platform, found, wanted.label)
+    said = understand(await detector_of(platform, found), wanted.label)
     now = platform.clock.now()
     added = LabelAdded(
         query_id=query_id,
         label_id=new_id(LABEL, now),
-        label=label,
+        label=said.label,
+        text=said.text,
+        boxes=wanted.boxes,
         confidence=wanted.confidence,
         labelled_by=wanted.labelled_by or caller.key_id,
         labelled_at=now,
     )
-    found = await add_fact(
-        platform, found, added, lambda document: any(answer.id == added.label_id for answer in document.answers)
-    )
-    _refuse_erased(found)
-    if found.document is None or all(answer.id != added.label_id for answer in found.document.answers):
+    found = await labels.add_label(platform, found, added)
+    if not labels.has_label(found, added.label_id):
         response.status_code = 202
     return found.query
 
@@ -113,23 +112,3 @@ async def erase_query(query_id: QueryIdPath, caller: Writer, platform: PlatformD
 def _refuse_erased(found: Found) -> None:
     if found.document is not None and found.document.erased_at is not None:
         raise Refused("query_erased")
-
-
-async def _label_of(platform: Platform, found: Found, given: str) -> str:
-    """Return the detector's spelling of a label.
-
-    Raises:
-        Refused: label_invalid.
-        Unavailable: which detector was asked is not known yet.
-    """
-    if found.detector_id is None:
-        raise Unavailable("the question itself has not been stored yet", after_s=1.0)
-    detector = await platform.catalog.detector(found.key.tenant, found.detector_id)
-    labels = (*(detector.labels if detector is not None else ()), UNCLEAR)
-    if given in labels:
-        return given
-    for label in labels:
-        if label.casefold() == given.casefold():
-            return label
-    named = ", ".join(labels[:_MOST_NAMED])
-    raise Refused("label_invalid", f"the labels are: {named}{', ...' if len(labels) > _MOST_NAMED else ''}")

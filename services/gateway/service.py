@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from fastapi import APIRouter
 
 from services.gateway.detectors import Detectors
+from services.gateway.groundlight import surface as groundlight
 from services.gateway.models import Models
 from services.gateway.routes_detectors import router as detectors_router
 from services.gateway.routes_models import router as models_router
@@ -29,7 +30,14 @@ class Gateway:
     @property
     def routers(self) -> tuple[APIRouter, ...]:
         """Every route of `contracts/http/routes.py` that is not the submitter's."""
-        return (queries_router, query_facts_router, detectors_router, models_router, tokens_router)
+        return (
+            queries_router,
+            query_facts_router,
+            detectors_router,
+            models_router,
+            tokens_router,
+            *groundlight.ROUTERS,
+        )
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Nothing runs beside the requests."""

@@ -87,6 +87,7 @@ PlatformDep = Annotated[Platform, Depends(get_platform)]
 Writer = Annotated[Caller, Depends(needs("queries:write"))]
 Reader = Annotated[Caller, Depends(needs("queries:read"))]
 Labeller = Annotated[Caller, Depends(needs("labels:write"))]
+DetectorWriter = Annotated[Caller, Depends(needs("detectors:write"))]
 Admin = Annotated[Caller, Depends(needs("admin"))]
 
 

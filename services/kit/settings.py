@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, model_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, StringConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from contracts.base import Name
@@ -22,6 +22,10 @@ PREFIX = "SIGHTLINE_"
 CLIENT_SETTINGS = frozenset({"SIGHTLINE_URL", "SIGHTLINE_TOKEN"})
 """Read by the client and the command, not by services."""
 TEST_PREFIX = "SIGHTLINE_TEST_"
+DefaultModel = Annotated[
+    str, StringConstraints(pattern=r"^(\*|binary|multiclass|count|bounding_box|text):[^=,]{1,200}=[^=,]{1,200}$")
+]
+"""The mode or `*`, a shell pattern of names, and the model."""
 
 
 class Settings(BaseSettings):
@@ -104,6 +108,15 @@ class Settings(BaseSettings):
         5, description="How often an overtaken query is published again before it fails as `lost`."
     )
 
+    default_models: Annotated[tuple[DefaultModel, ...], NoDecode] = Field(
+        (),
+        description="Models of new detectors that name none: `MODE:NAME_PATTERN=MODEL`, separated by commas; the first "
+        "that matches and fits is bound, e.g. `binary:door*=door,multiclass:*=crates`.",
+    )
+    ask_wait_s: Annotated[float, Field(ge=0, le=9)] = Field(
+        5.0, description="How long a synchronous ask of a Groundlight client is held for a model's answer."
+    )
+
     # Inference
     lanes: Annotated[tuple[Name, ...], NoDecode] = Field(
         ("default",), description="Lanes that this inference process works on, separated by commas."
@@ -123,9 +136,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _split_lanes(cls, values: Any) -> Any:
-        if isinstance(values, dict) and isinstance(values.get("lanes"), str):
-            values = values | {"lanes": tuple(lane.strip() for lane in values["lanes"].split(",") if lane.strip())}
+    def _split_lists(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            lists = {name: values[name] for name in ("lanes", "default_models") if isinstance(values.get(name), str)}
+            values = values | {name: tuple(filter(None, map(str.strip, t.split(",")))) for name, t in lists.items()}
         return values
 
     @model_validator(mode="after")

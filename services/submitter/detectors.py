@@ -19,7 +19,7 @@ class Detectors:
         """Return the detector with that ID or name.
 
         Raises:
-            Refused: detector_not_found, detector_gone.
+            Refused: detector_not_found, detector_gone, detector_off.
             Unavailable: the store is away, and it was not asked for this detector before.
         """
         if is_id(detector, DETECTOR):
@@ -30,6 +30,8 @@ class Detectors:
             raise Refused("detector_not_found", "no detector of yours has that ID or name")
         if record.removed_at is not None:
             raise Refused("detector_gone", f"{record.id} was deleted and takes no more queries")
+        if not record.enabled:
+            raise Refused("detector_off", f"{record.id} takes no queries until it is switched on")
         return record
 
     async def _named(self, tenant: str, name: str) -> DetectorRecord | None:

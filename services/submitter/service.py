@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from fastapi import APIRouter
 
 from services.kit.platform import Platform
+from services.submitter.groundlight import ROUTER as GROUNDLIGHT
 from services.submitter.routes import NAME, ROUTER
 from services.submitter.submission import Submissions
 
@@ -13,7 +14,7 @@ class Submitter:
     """The write door. It has no work of its own between requests."""
 
     name = NAME
-    routers: tuple[APIRouter, ...] = (ROUTER,)
+    routers: tuple[APIRouter, ...] = (ROUTER, GROUNDLIGHT)
 
     def __init__(self, platform: Platform) -> None:
         self.submissions = Submissions(platform)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from contracts.ids import EVENT, IMAGE_QUERY, new_id
+from contracts.ids import EVENT, IMAGE_QUERY, is_id, new_id
 from contracts.v1.image_query import MAX_IMAGE_BYTES, Image, ImageQuerySubmitted
 from services.kit.bus.codec import encode, event_of
 from services.kit.errors import Refused, Unavailable
@@ -46,6 +46,8 @@ class Question:
     expires_in_s: float | None = None
     metadata_json: str | None = None
     key: str | None = None
+    query_id: str | None = None
+    """An ID that the client has minted; the same for another question is refused like a key that is used again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,7 @@ class _Asked:
             question.patience_s,
             question.expires_in_s,
             question.metadata_json,
+            *((question.query_id,) if question.query_id is not None else ()),
         )
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -104,7 +107,7 @@ class Submissions:
 
         Raises:
             Refused: the question is wrong: key_invalid, key_reused, metadata_invalid, detector_not_found,
-                detector_gone, image_*, query_erased.
+                detector_gone, detector_off, image_*, query_erased.
             Unavailable: it was not accepted; or, if Unknown, perhaps it was. Repeat it with its key.
         """
         with self._counting_refusals():
@@ -120,6 +123,8 @@ class Submissions:
     async def _check(self, question: Question) -> _Asked:
         if question.key is not None:
             check_key(question.key)
+        if question.query_id is not None and not is_id(question.query_id, IMAGE_QUERY):
+            raise Refused("invalid_parameter", "the ID of an image query is iq_ and 27 letters and digits")
         if question.metadata_json is not None:
             check_metadata(question.metadata_json)
         if len(question.image) < _IN_THREAD_BYTES:
@@ -136,7 +141,7 @@ class Submissions:
     async def _claim(self, asked: _Asked) -> tuple[Claim, bool]:
         """Return the claim that counts, and whether an earlier submission with the same key made it."""
         question, now = asked.question, self._platform.clock.now()
-        request = _request(asked, new_id(IMAGE_QUERY, now), now)
+        request = _request(asked, question.query_id or new_id(IMAGE_QUERY, now), now)
         ours = Claim(
             tenant=question.tenant,
             id=request.query_id,
@@ -154,7 +159,7 @@ class Submissions:
             log.warning("submitter.unclaimed", query_id=ours.id, error=str(error))
             return ours, False
         if claim.body_sha256 != ours.body_sha256:
-            raise Refused("key_reused", "this Idempotency-Key came with another image or other parameters before")
+            raise Refused("key_reused", "it came with another image or other parameters before")
         return claim, claim.id != ours.id
 
     async def _record_of(self, claim: Claim) -> QueryDocument | None:

@@ -69,10 +69,12 @@ def _run(module: str, extra: str, given: dict[str, Any]) -> None:
     with translated():
         settings = settings_module.load(**_for_people(given))
         logging.configure(settings.log_level, settings.log_format)
-        factories = composed.ALL if extra == "embedded" else (composed.create,)
+        token = None
         if extra == "embedded":
             settings = part("services.kit.auth", extra).with_own_pepper(settings)
-        runtime.run_process(settings, factories, lambda origin: _tell_ready(origin, settings))
+            token = asyncio.run(part("services.embedded.first_token", extra).make_first_token(settings))
+        factories = composed.ALL if extra == "embedded" else (composed.create,)
+        runtime.run_process(settings, factories, lambda origin: _tell_ready(origin, settings, token))
 
 
 def _for_people(given: dict[str, Any]) -> dict[str, Any]:
@@ -81,9 +83,12 @@ def _for_people(given: dict[str, Any]) -> dict[str, Any]:
     return given if said or not sys.stderr.isatty() else given | {"log_format": "console"}
 
 
-def _tell_ready(origin: str, settings: Any) -> None:
+def _tell_ready(origin: str, settings: Any, token: str | None) -> None:
     # One line, at once, also into a pipe: scripts wait for it.
     print(f"Sightline is ready: {origin}  docs {origin}/docs  data {settings.data}  {_callers(settings)}", flush=True)
+    if token is not None:
+        print(f"A first token for client programs, shown this once: {token}", flush=True)
+        print(f"  Groundlight: export GROUNDLIGHT_ENDPOINT={origin} GROUNDLIGHT_API_TOKEN={token}", flush=True)
 
 
 def _callers(settings: Any) -> str:

@@ -49,6 +49,10 @@ class CountingQueries:
         """Delegate."""
         return await self._inner.page(tenant, query_filter, cursor, limit)
 
+    async def count(self, tenant: str, query_filter: QueryFilter, most: int) -> int:
+        """Delegate."""
+        return await self._inner.count(tenant, query_filter, most)
+
     async def overtaken(self, older_than: datetime, limit: int) -> Sequence[QueryDocument]:
         """Delegate."""
         return await self._inner.overtaken(older_than, limit)

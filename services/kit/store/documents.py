@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from contracts.v1.image_query import ImageQuerySubmitted, Score, Timings
+from contracts.v1.image_query import Box, ImageQuerySubmitted, Score, Timings
 from contracts.v1.results import State
 
 LAYOUT = 1
@@ -32,6 +32,9 @@ class AnswerRecord(_Part):
     source: Literal["model", "person"]
     label: str
     confidence: float
+    boxes: tuple[Box, ...] = ()
+    text: str | None = None
+    text_cut: bool = False
     scores: tuple[Score, ...] = ()
     model_name: str | None = None
     model_digest: str | None = None

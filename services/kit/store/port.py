@@ -78,6 +78,10 @@ class Queries(Protocol):
         """List newest first, without those past their retention."""
         ...
 
+    async def count(self, tenant: str, query_filter: QueryFilter, most: int) -> int:
+        """Count what `page` would list in all, but stop at `most`."""
+        ...
+
     async def overtaken(self, older_than: datetime, limit: int) -> Sequence[QueryDocument]:
         """Return open queries that later ones have overtaken, oldest first, every tenant.
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from contracts.http.detectors import Mode
 from contracts.http.models import Manifest
 from contracts.http.tokens import Scope
 from contracts.v1.image_query import ImageQuerySubmitted
@@ -37,13 +38,22 @@ class DetectorRecord(Record):
     """A detector as stored."""
 
     query: str
-    mode: Literal["binary", "multiclass"] = "binary"
+    mode: Mode = "binary"
     labels: tuple[str, ...] = ("NO", "YES")
+    class_name: str | None = None
+    max_objects: int | None = None
+    max_characters: int | None = None
+    group: str = "default"
+    enabled: bool = True
+    human_labeling: bool = True
+    """Stored and echoed for Groundlight's clients: whether people are meant to be asked."""
     confidence_threshold: float = 0.9
     patience_s: float = 30.0
     model_id: str | None = None
     lane: str = "default"
     metadata_json: str | None = None
+    made_with: str | None = None
+    """The idempotency key of its creation, so that the same request again finds it."""
 
 
 class ModelRecord(Record):

@@ -52,6 +52,10 @@ WHERE tenant = :tenant AND erased = 0 AND (created_at, id) < (:before, :before_i
   AND (expires_at IS NULL OR expires_at > :now)
 """
 
+_COUNTED = """
+SELECT 1 FROM queries WHERE tenant = :tenant AND erased = 0 AND (expires_at IS NULL OR expires_at > :now)
+"""
+
 _OVERTAKEN = """
 SELECT document FROM queries AS early
 WHERE open = 1 AND answered = 0 AND requested = 1 AND erased = 0 AND held IS NULL AND updated_at <= :older_than
@@ -122,6 +126,17 @@ class SqliteQueries:
         statement = " AND ".join((_PAGE, *conditions)) + " ORDER BY created_at DESC, id DESC LIMIT :limit"
         documents = await self._select(statement, parameters)
         return cut_page(documents, limit, lambda document: Cursor(document.created_at, document.id))
+
+    async def count(self, tenant: str, query_filter: QueryFilter, most: int) -> int:
+        """See `port.Queries.count`."""
+        conditions, parameters = _conditions(query_filter)
+        parameters |= {"tenant": tenant, "now": to_micros(self._clock.now()), "most": most}
+        statement = f"SELECT count(*) FROM ({' AND '.join((_COUNTED, *conditions))} LIMIT :most)"  # noqa: S608 - ours
+
+        def work(connection: sqlite3.Connection) -> int:
+            return int(connection.execute(statement, parameters).fetchone()[0])
+
+        return await self._database.read(work)
 
     async def overtaken(self, older_than: datetime, limit: int) -> Sequence[QueryDocument]:
         """See `port.Queries.overtaken`."""

@@ -48,7 +48,7 @@ async def test_the_page_needs_no_other_server(app: FastAPI) -> None:
 
 async def test_the_page_shows_every_route_parameter_and_problem(app: FastAPI) -> None:
     text = unescape((await page_of(app)).text)
-    for route in ROUTES:
+    for route in (route for route in ROUTES if route.path.startswith("/v1/")):
         assert f"<b>{route.method}</b> <code>{route.path}</code>" in text
     for operation in operations(app).values():
         for parameter in operation.get("parameters", ()):

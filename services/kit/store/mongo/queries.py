@@ -72,16 +72,18 @@ class MongoQueries:
         self, tenant: str, query_filter: QueryFilter, cursor: Cursor | None, limit: int
     ) -> Page[QueryDocument]:
         """See `port.Queries.page`."""
-        wanted = {
-            "tenant": {"$eq": tenant},
-            "index.listed": True,
-            "index.expires_us": {"$gt": to_micros(self._clock.now())},
-            **conditions(query_filter),
-        }
+        wanted = self._listed(tenant, query_filter)
         behind = before(cursor, "index.created_us")
         query = {"$and": [wanted, behind]} if behind else wanted
         documents = await self._find(query, _NEWEST_FIRST, limit + 1)
         return cut_page(documents, limit, lambda document: Cursor(document.created_at, document.id))
+
+    async def count(self, tenant: str, query_filter: QueryFilter, most: int) -> int:
+        """See `port.Queries.count`."""
+        counted = await self._collection.aggregate(
+            [{"$match": self._listed(tenant, query_filter)}, {"$limit": most}, {"$count": "number"}]
+        )
+        return int(counted[0]["number"]) if counted else 0
 
     async def overtaken(self, older_than: datetime, limit: int) -> Sequence[QueryDocument]:
         """See `port.Queries.overtaken`."""
@@ -111,6 +113,14 @@ class MongoQueries:
     async def purge(self, now: datetime) -> int:
         """See `port.Queries.purge`."""
         return await purge(self._collection, now)
+
+    def _listed(self, tenant: str, query_filter: QueryFilter) -> Row:
+        return {
+            "tenant": {"$eq": tenant},
+            "index.listed": True,
+            "index.expires_us": {"$gt": to_micros(self._clock.now())},
+            **conditions(query_filter),
+        }
 
     async def _tokens(self, keys: Sequence[QueryKey]) -> dict[str, int]:
         names = [key_of(*key) for key in keys]

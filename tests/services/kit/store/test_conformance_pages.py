@@ -82,6 +82,13 @@ async def test_each_filter_and_all_together(store: Store) -> None:
     ]
     for query_filter, expected in cases:
         assert await listed(store, query_filter) == [document.id for document in expected], query_filter
+        assert await store.queries.count(TENANT, query_filter, 100) == len(expected), query_filter
+
+
+async def test_counting_stops_at_the_most_that_is_asked_for(store: Store) -> None:
+    await put(store, *(make_document(created_at=later(n)) for n in range(5)))
+    assert [await store.queries.count(TENANT, QueryFilter(), most) for most in (1, 4, 5, 6)] == [1, 4, 5, 5]
+    assert await store.queries.count("nobody", QueryFilter(), 10) == 0
 
 
 async def test_filters_hold_across_pages(store: Store) -> None:
@@ -129,3 +136,4 @@ async def test_a_page_hides_what_is_past_its_retention_even_before_the_purge(sto
     assert await listed(store) == [kept.id, brief.id]
     clock.advance(1)
     assert await listed(store) == [kept.id]
+    assert await store.queries.count(TENANT, QueryFilter(), 10) == 1
