@@ -22,11 +22,13 @@ async def make_first_token(settings: Settings) -> str | None:
         ConfigError: the store cannot be used.
     """
     tenant = settings.admitted_tenant
-    if tenant is None or not settings.store_url.startswith(_SCHEME):
-        return None
-    if Path(settings.store_url.removeprefix(_SCHEME)).exists():
+    if tenant is None or not _is_new(settings.store_url):
         return None
     clock = SystemClock()
     async with open_store(settings, clock) as store:
         tokens = Tokens(store, clock, pepper_of(settings))
         return (await tokens.create(tenant, TokenCreate(name=_NAME))).token
+
+
+def _is_new(store_url: str) -> bool:
+    return store_url.startswith(_SCHEME) and not Path(store_url.removeprefix(_SCHEME)).exists()

@@ -87,8 +87,7 @@ def _tell_ready(origin: str, settings: Any, token: str | None) -> None:
     # One line, at once, also into a pipe: scripts wait for it.
     print(f"Sightline is ready: {origin}  docs {origin}/docs  data {settings.data}  {_callers(settings)}", flush=True)
     if token is not None:
-        print(f"A first token for client programs, shown this once: {token}", flush=True)
-        print(f"  Groundlight: export GROUNDLIGHT_ENDPOINT={origin} GROUNDLIGHT_API_TOKEN={token}", flush=True)
+        print(f"First token, shown this once: {token}  (SIGHTLINE_TOKEN, GROUNDLIGHT_API_TOKEN)", flush=True)
 
 
 def _callers(settings: Any) -> str:

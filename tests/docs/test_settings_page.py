@@ -15,7 +15,7 @@ def shown_default(name: str) -> str:
     """Return the default as the page shows it."""
     value = Settings.model_fields[name].default
     assert value is not PydanticUndefined
-    if value is None or value == "":
+    if value is None or value in ("", ()):
         return ""
     text = ",".join(value) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)
     return f"`{text}`"

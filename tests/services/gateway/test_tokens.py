@@ -34,7 +34,7 @@ async def test_a_token_is_shown_once_and_works(door: Door) -> None:
 
 
 async def test_a_token_may_do_everything_but_administer_unless_it_says_otherwise(door: Door) -> None:
-    assert (await create(door))["scopes"] == ["queries:write", "queries:read", "labels:write"]
+    assert (await create(door))["scopes"] == ["queries:write", "queries:read", "labels:write", "detectors:write"]
 
 
 async def test_a_revoked_token_is_refused_and_not_listed(door: Door) -> None:

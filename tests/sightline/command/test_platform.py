@@ -1,6 +1,8 @@
 """Starting the platform with the command, and what it says when it cannot."""
 
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,21 +15,51 @@ from tests.sightline.command.conftest import Run
 from tests.support.server import ROOT, clean_environment, serving
 
 
-def test_up_says_where_it_is_and_who_may_call(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "sightline", "up", "--port", "0", "--data", str(tmp_path)]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+def _up(folder: Path, lines: int, *arguments: str, log: Path | None = None) -> list[str]:
+    """Run `up` until it has said so many lines and is interrupted; return everything that it said."""
+    command = [sys.executable, "-m", "sightline", "up", "--port", "0", "--data", str(folder), *arguments]
+    with (log or Path(os.devnull)).open("wb") as errors:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, stderr=errors, text=True
+        )
     assert process.stdout is not None
     with process.stdout:
-        line = process.stdout.readline()
+        said = [process.stdout.readline() for _ in range(lines)]
         process.send_signal(signal.SIGINT)
-        assert process.stdout.read() == ""
+        said += process.stdout.readlines()
     assert process.wait() == 0
+    return said
+
+
+def test_up_says_where_it_is_and_who_may_call(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    line, *rest = _up(tmp_path / "data", 1)
     assert line.startswith("Sightline is ready: http://127.0.0.1:")
     assert "/docs" in line
     assert str(tmp_path) in line
     assert "without a token" in line
+    assert len(rest) == 1
+
+
+def test_the_first_up_makes_a_token_and_shows_it_once_outside_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    _, line = _up(tmp_path / "data", 2, log=log)
+    token = re.search(r"api_[0-9A-Za-z]{40}\b", line)
+    assert token is not None
+    assert token[0][20:] not in log.read_text()
+    with serving(tmp_path / "data") as server, httpx2.Client(base_url=server.url, trust_env=False) as http:
+        headers = {"x-api-token": token[0]}
+        assert http.get("/v1/queries", headers=headers).status_code == 200
+        assert http.get("/v1/tokens", headers=headers).status_code == 403
+        assert [one["name"] for one in http.get("/v1/tokens").json()["items"]] == ["first"]
+        unknown = http.get("/v1/queries", headers={"x-api-token": "api_" + "x" * 40})
+        assert unknown.status_code == 401
+        assert "sightline tokens create" in unknown.json()["detail"]
+    assert len(_up(tmp_path / "data", 1)) == 1
+
+
+def test_no_token_is_made_where_nobody_is_admitted_without_one(tmp_path: Path) -> None:
+    assert len(_up(tmp_path / "data", 1, "--host", "0.0.0.0")) == 1
 
 
 def test_up_is_ready_when_it_says_so(tmp_path: Path) -> None:
