@@ -1,6 +1,8 @@
 # One place for the commands; `make help` lists them. Everything runs in .venv, installed from the lock with hashes.
 PYTHON ?= python3
 VENV := .venv
+# Each test process starts servers of its own.
+TEST_PROCESSES ?= 2
 BIN := $(VENV)/bin
 # Two locks, one environment: what running takes, and what tests and checks take beside it.
 RUN_STAMP := $(VENV)/.installed
@@ -35,7 +37,7 @@ demo: setup ## run the main job on the demo video: capture, submit, look up, wai
 
 test: setup-tests ## run all tests, with a real RabbitMQ and a real MongoDB
 	$(BIN)/python -m infra.local.install --for-tests
-	SIGHTLINE_TEST_SERVERS=$${SIGHTLINE_TEST_SERVERS:-local} $(BIN)/python -m pytest
+	SIGHTLINE_TEST_SERVERS=$${SIGHTLINE_TEST_SERVERS:-local} $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup
 
 check: setup-tests ## format, lint, types, import rules, contract drift: what CI runs before the tests
 	$(BIN)/ruff format --check .
