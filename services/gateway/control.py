@@ -18,8 +18,9 @@ class Control(Protocol):
     tokens: Tokens
 
 
-def get_control(request: Request) -> Control:
+async def get_control(request: Request) -> Control:
     """Return the gateway of the app."""
+    # Were it not async, each request would pay for a change of threads.
     return cast("Control", get_service(request, "gateway"))
 
 
