@@ -1,7 +1,8 @@
 """Answers image queries: the handler of the queue IMAGE_QUERIES.
 
 A batch is sorted by model, decoded side by side, run at once, and answered in few messages. One bad image costs only
-itself: it is left out of the run, and when a run fails each image is run alone.
+itself: it is left out of the run, and when a run fails each image is run alone. A suspect, which may have killed a
+worker, comes alone and is run in a child process.
 """
 
 import asyncio
@@ -15,7 +16,8 @@ import structlog
 from contracts.http.models import ManifestOutput
 from contracts.v1.image_query import MAX_ANSWERS, ImageAnswer, Timings
 from services.inference import facts
-from services.inference.engine import LoadedModel, ModelRejected, RunFailed
+from services.inference.engine import LoadedModel, ModelRejected, RunFailed, RunnableModel
+from services.inference.isolation import WORKER_CRASHED, Isolation
 from services.inference.library import ModelLibrary
 from services.inference.postprocess import READERS, Reading, Unreadable
 from services.inference.preparing import Preparation, Prepared
@@ -54,6 +56,7 @@ class Answering:
         *,
         triage: Triage,
         library: ModelLibrary,
+        isolation: Isolation,
         preparation: Preparation,
         runner: Runner,
         clock: Clock,
@@ -62,6 +65,7 @@ class Answering:
     ) -> None:
         self._triage = triage
         self._library = library
+        self._isolation = isolation
         self._preparation = preparation
         self._runner = runner
         self._clock = clock
@@ -72,10 +76,10 @@ class Answering:
         """Return one outcome per query."""
         sorted_work = await asyncio.gather(*(self._triage.sort(work) for work in batch))
         results: list[Result | None] = [None if isinstance(item, Ask) else item for item in sorted_work]
-        groups: dict[tuple[str, str], list[tuple[int, Ask]]] = {}
+        groups: dict[tuple[str, str, bool], list[tuple[int, Ask]]] = {}
         for index, item in enumerate(sorted_work):
             if isinstance(item, Ask):
-                groups.setdefault((item.event.tenant, item.model.id), []).append((index, item))
+                groups.setdefault((item.event.tenant, item.model.id, item.suspect), []).append((index, item))
         async with asyncio.TaskGroup() as tasks:
             for group in groups.values():
                 tasks.create_task(self._answer_group(group, results))
@@ -85,6 +89,10 @@ class Answering:
         """Answer the queries of one model into `results`, a run's worth at a time."""
         record = group[0][1].model
         try:
+            if group[0][1].suspect:
+                for index, ask in group:
+                    [results[index]] = await self._answer_part(await self._isolation.get(record), [ask])
+                return
             model = await self._library.get(record)
         except (NotFound, ModelRejected, Unavailable) as error:
             log.error("inference.model_not_loaded", model_id=record.id, error=str(error))  # noqa: TRY400 - no trace
@@ -110,7 +118,7 @@ class Answering:
         share = -(-count // self._runner.at_once)
         return min(self._batch_size, max(1, model.signature.fixed_batch or 1, min(share, _RUN_BYTES // image_bytes)))
 
-    async def _answer_part(self, model: LoadedModel, asks: Sequence[Ask]) -> Sequence[Result]:
+    async def _answer_part(self, model: RunnableModel, asks: Sequence[Ask]) -> Sequence[Result]:
         """Answer queries that fit into one run."""
         wanted = asks[0].model.manifest.input
         batch = empty_batch(len(asks), wanted)
@@ -134,7 +142,7 @@ class Answering:
                 results.append(self._without_image(ask, image))
         return results
 
-    async def _run(self, model: LoadedModel, batch: Batch, ask: Ask) -> Sequence[_Ran | RunFailed]:
+    async def _run(self, model: RunnableModel, batch: Batch, ask: Ask) -> Sequence[_Ran | RunFailed]:
         """Run all at once; when that fails, each alone, so that only the culprit fails."""
         try:
             return await self._run_once(model, batch, ask)
@@ -152,15 +160,17 @@ class Answering:
                     return alone + [error] * (len(batch) - len(alone))
         return alone
 
-    async def _run_once(self, model: LoadedModel, batch: Batch, ask: Ask) -> Sequence[_Ran]:
+    async def _run_once(self, model: RunnableModel, batch: Batch, ask: Ask) -> Sequence[_Ran]:
         manifest = ask.model.manifest
         read = partial(_read, task=manifest.task, output=manifest.output)
-        readings, seconds = await self._runner.run(model, np.ascontiguousarray(batch), read)
+        runner = self._isolation.runner if ask.suspect else self._runner
+        readings, seconds = await runner.run(model, np.ascontiguousarray(batch), read)
         return [_Ran(reading, seconds, len(batch)) for reading in readings]
 
     def _result(self, ask: Ask, image: Prepared, ran: _Ran | RunFailed) -> Result:
         if isinstance(ran, RunFailed):
-            return self._fail(ask, "model_failed", str(ran))
+            reason = WORKER_CRASHED if ran.code == WORKER_CRASHED else "model_failed"
+            return self._fail(ask, reason, str(ran))
         if isinstance(ran.reading, Unreadable):
             return self._fail(ask, ran.reading.reason, ran.reading.detail)
         query = ask.query
@@ -207,7 +217,7 @@ class Answering:
 
     def _fail(self, ask: Ask, reason: str, detail: str) -> Outcome:
         log.warning("inference.failed", query_id=ask.query.query_id, reason=reason)
-        return Done([facts.failed(ask.event, reason, detail, attempts=ask.attempt, at=self._clock.now())])
+        return Done([facts.failed(ask.event, reason, detail, attempts=ask.attempt, at=self._clock.now())], proves=False)
 
     def _outcomes(self, batch: Sequence[Work], results: Sequence[Result | None]) -> Sequence[Outcome]:
         """Gather the answers of a tenant and lane into one message, laid into the outcome of its first query."""

@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from contracts.http.models import ManifestInput
 from services.inference.child import restrict
-from services.inference.decode_messages import Question, Reply, pack, read_question
+from services.inference.child_messages import READY, pack, read_question
+from services.inference.decode_messages import Question, Reply
 from services.kit.errors import Refused
 
 if TYPE_CHECKING:
     from services.inference.decode import Picture
-
-READY = b"ready\n"
-"""Said once, before the first question is read."""
 
 _BASE_BYTES = 512 * 1024 * 1024
 _BYTES_PER_PIXEL = 16
@@ -64,7 +62,7 @@ def damage_in(complaints: bytes) -> str | None:
 
 def serve(source: BinaryIO, sink: BinaryIO, complaints: Complaints, *, max_pixels: int) -> None:
     """Answer questions until there are no more."""
-    while (asked := read_question(source)) is not None:
+    while (asked := read_question(source, Question)) is not None:
         reply, pixels = _answer(*asked, complaints, max_pixels=max_pixels)
         sink.write(pack(reply, len(pixels)))
         sink.write(pixels)

@@ -25,7 +25,8 @@ class ModelRejected(PlatformError):  # noqa: N818 - reads as what happened
 class RunFailed(PlatformError):  # noqa: N818
     """A run of a model gave no usable output; other input may do better.
 
-    `code` is run_failed, too_much_memory, too_slow (it was stopped), output_mismatch or labels_mismatch.
+    `code` is run_failed, too_much_memory, too_slow (it was stopped), output_mismatch or labels_mismatch; where the
+    model runs in a process of its own, also worker_crashed (the process died) and the codes of ModelRejected.
     """
 
     def __init__(self, code: str, detail: str) -> None:
@@ -64,6 +65,11 @@ class Halt:
         self._asked = False
         self._end: Callable[[], None] | None = None
 
+    @property
+    def asked(self) -> bool:
+        """Whether the run is to end."""
+        return self._asked
+
     def stop(self) -> None:
         """Make the run fail soon; from any thread."""
         with self._lock:
@@ -80,13 +86,8 @@ class Halt:
             end()
 
 
-class LoadedModel(Protocol):
-    """A model ready to run."""
-
-    @property
-    def signature(self) -> Signature:
-        """The input and output that are used."""
-        ...
+class RunnableModel(Protocol):
+    """A model that can be run."""
 
     def run(self, batch: Batch, halt: Halt | None = None) -> NDArray[np.floating]:
         """Return one row of outputs per image, (N, labels). Blocks; any N from 1; several threads may run it at once.
@@ -96,6 +97,15 @@ class LoadedModel(Protocol):
         Raises:
             RunFailed: the library failed, ran out of memory, was stopped, or the output has another shape.
         """
+        ...
+
+
+class LoadedModel(RunnableModel, Protocol):
+    """A model in this process."""
+
+    @property
+    def signature(self) -> Signature:
+        """The input and output that are used."""
         ...
 
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from services.inference.engine import Halt, LoadedModel
+from services.inference.engine import Halt, RunnableModel
 from services.inference.preprocess import Batch
 from services.kit.metrics import Metrics
 
@@ -38,13 +38,15 @@ class Runner:
         """Leaving `stack` ends the threads."""
         stack.push_async_callback(asyncio.to_thread, self._executor.shutdown, wait=True, cancel_futures=True)
 
-    async def run(self, model: LoadedModel, batch: Batch, read: Callable[[NDArray[np.floating]], T]) -> tuple[T, float]:
+    async def run(
+        self, model: RunnableModel, batch: Batch, read: Callable[[NDArray[np.floating]], T]
+    ) -> tuple[T, float]:
         """Return what `read` makes of the outputs, and the seconds of the run. Waits for its turn first.
 
         A run that takes too long, or whose caller is cancelled, is stopped.
 
         Raises:
-            RunFailed: see `engine.LoadedModel.run`.
+            RunFailed: see `engine.RunnableModel.run`.
         """
         loop = asyncio.get_running_loop()
         async with self._turns:
@@ -59,7 +61,7 @@ class Runner:
                 alarm.cancel()
 
     def _run(
-        self, model: LoadedModel, batch: Batch, read: Callable[[NDArray[np.floating]], T], halt: Halt
+        self, model: RunnableModel, batch: Batch, read: Callable[[NDArray[np.floating]], T], halt: Halt
     ) -> tuple[T, float]:
         began = time.perf_counter()
         outputs = model.run(batch, halt)

@@ -9,6 +9,7 @@ from contracts.topics import IMAGE_QUERIES, MODEL_CHECKS
 from services.inference.answering import Answering
 from services.inference.checking import ModelChecks
 from services.inference.decoding import DecodePool
+from services.inference.isolation import Isolation
 from services.inference.library import ModelLibrary
 from services.inference.onnx_engine import OnnxEngine
 from services.inference.preparing import Preparation
@@ -42,13 +43,20 @@ class InferenceService:
         decoders = settings.decode_threads or processors
         pool = DecodePool(decoders, max_pixels=settings.image_max_pixels)
         library = ModelLibrary(platform.store.model_files, OnnxEngine(threads))
+        isolation = Isolation(
+            platform.store.model_files,
+            platform.metrics,
+            memory_bytes=settings.model_check_memory_bytes,
+            limit_s=settings.model_check_s,
+        )
         runner = Runner(platform.metrics, at_once=max(1, processors // threads))
-        for part in (pool, library, runner):
+        for part in (pool, library, isolation, runner):
             await part.start(stack)
         platform.catalog.on_change(library.forget)
         answering = Answering(
             triage=Triage(platform.catalog, platform.clock),
             library=library,
+            isolation=isolation,
             preparation=Preparation(platform.store.images, pool, platform.metrics),
             runner=runner,
             clock=platform.clock,
@@ -62,7 +70,8 @@ class InferenceService:
     async def _consume(self, answering: Answering, stack: AsyncExitStack) -> None:
         platform, settings = self._platform, self._platform.settings
         checks = ModelChecks(platform.store, platform.clock, settings)
-        self._consumers = [Consumer(platform.bus, platform.metrics, MODEL_CHECKS, checks.handle)]
+        most = settings.breaker_failures
+        self._consumers = [Consumer(platform.bus, platform.metrics, MODEL_CHECKS, checks.handle, most_failures=most)]
         self._consumers += [
             Consumer(
                 platform.bus,
@@ -72,6 +81,7 @@ class InferenceService:
                 lane=lane,
                 batch=settings.batch_size,
                 concurrency=_BATCHES_IN_HAND,
+                most_failures=most,
             )
             for lane in settings.lanes
         ]

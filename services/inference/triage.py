@@ -27,6 +27,7 @@ class Ask:
     event: Event[ImageQuerySubmitted]
     attempt: int
     last_attempt: bool
+    suspect: bool
     model: ModelRecord
     queue_s: float
 
@@ -50,7 +51,7 @@ class Triage:
         event = cast("Event[ImageQuerySubmitted]", work.event)
         now, query = self._clock.now(), event.payload
         if query.expires_at is not None and query.expires_at <= now:
-            return Done([facts.expired(event, at=now)])
+            return Done([facts.expired(event, at=now)], proves=False)
         try:
             model = await self._model_for(event, work)
         except Unavailable as error:
@@ -62,6 +63,7 @@ class Triage:
             event=event,
             attempt=work.attempt,
             last_attempt=work.last_attempt,
+            suspect=work.suspect,
             model=model,
             queue_s=min(max(waited_s, 0.0), _LONGEST_QUEUE_S),  # by two machines' clocks
         )
@@ -91,7 +93,7 @@ class Triage:
 
     def _fail(self, work: Work, event: Event[ImageQuerySubmitted], reason: str, detail: str) -> Outcome:
         log.warning("inference.failed", query_id=event.payload.query_id, reason=reason)
-        return Done([facts.failed(event, reason, detail, attempts=work.attempt, at=self._clock.now())])
+        return Done([facts.failed(event, reason, detail, attempts=work.attempt, at=self._clock.now())], proves=False)
 
     def _hold(
         self,
@@ -103,4 +105,4 @@ class Triage:
         log.info("inference.held", query_id=event.payload.query_id, detector_id=detector.id, reason=reason)
         because = f"{detector.revision}.{model.revision if model else 0}"
         held: Event[Payload] = facts.held(event, reason, because=because, at=self._clock.now())
-        return Done([held])
+        return Done([held], proves=False)

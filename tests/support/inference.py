@@ -20,6 +20,7 @@ from contracts.v1.control import DetectorChanged, ModelChanged, ModelSubmitted
 from contracts.v1.image_query import Image, ImageAnswer, ImageQueryAnswered, ImageQuerySubmitted
 from services.inference.answering import Answering
 from services.inference.decoding import DecodePool
+from services.inference.isolation import Isolation
 from services.inference.library import ModelLibrary
 from services.inference.onnx_engine import OnnxEngine
 from services.inference.preparing import Preparation
@@ -204,12 +205,14 @@ async def answering_of(platform: Platform, stack: AsyncExitStack) -> Answering:
     """The handler of image queries by itself."""
     pool = DecodePool(1, max_pixels=platform.settings.image_max_pixels)
     library = ModelLibrary(platform.store.model_files, OnnxEngine(threads=1))
+    isolation = Isolation(platform.store.model_files, platform.metrics, memory_bytes=2 * 1024**3, limit_s=60)
     runner = Runner(platform.metrics)
-    for part in (pool, library, runner):
+    for part in (pool, library, isolation, runner):
         await part.start(stack)
     return Answering(
         triage=Triage(platform.catalog, platform.clock),
         library=library,
+        isolation=isolation,
         preparation=Preparation(platform.store.images, pool, platform.metrics),
         runner=runner,
         clock=platform.clock,

@@ -84,6 +84,43 @@ def brightness_model(
     )
 
 
+def poison_model(*, level: int = 200) -> bytes:
+    """A brightness model that kills its process on an image of this grey `level`, from 0 to 255, and on no other.
+
+    It passes every check, and then divides the smallest integer by -1: on x86 the processor answers with a signal
+    that nothing in the process can turn into an error.
+    """
+    tensors: dict[str, np.ndarray] = {
+        "weight": np.repeat([[-_STEEPNESS, _STEEPNESS]], 3, axis=0).astype(np.float32) / 3,
+        "bias": np.array([_STEEPNESS / 2, -_STEEPNESS / 2], np.float32),
+        "axis": np.array([1], np.int64),
+        "full": np.array(255 / 4, np.float32),
+        "level": np.array(level / 4, np.float32),
+        "two": np.array(2, np.int32),
+        "one": np.array(1, np.int32),
+        "smallest": np.array(np.iinfo(np.int32).min, np.int32),
+        "nothing": np.array(1e-15, np.float32),
+    }
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["channels"], axes=[2, 3], keepdims=0),
+        helper.make_node("Gemm", ["channels", "weight", "bias"], ["clean"]),
+        helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Mul", ["mean", "full"], ["quarter"]),
+        helper.make_node("Sub", ["quarter", "level"], ["difference"]),
+        helper.make_node("Abs", ["difference"], ["distance"]),
+        helper.make_node("Round", ["distance"], ["rounded"]),
+        helper.make_node("Cast", ["rounded"], ["steps"], to=TensorProto.INT32),
+        helper.make_node("Mul", ["steps", "two"], ["even"]),
+        helper.make_node("Sub", ["even", "one"], ["divisor"]),  # -1 at the level, never 0
+        helper.make_node("Div", ["smallest", "divisor"], ["quotient"]),
+        helper.make_node("Cast", ["quotient"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["float", "nothing"], ["almost"]),
+        helper.make_node("Unsqueeze", ["almost", "axis"], ["column"]),
+        helper.make_node("Add", ["clean", "column"], ["scores"]),
+    ]
+    return save(nodes, tensors)
+
+
 def save(
     nodes: Sequence[onnx.NodeProto],
     tensors: dict[str, np.ndarray],
