@@ -23,6 +23,12 @@ async def purge(url: str, queue: Queue = IMAGE_QUERIES) -> int:
         return emptied.message_count or 0
 
 
+async def delete(url: str) -> None:
+    """Remove the workers' queue with everything in it; whoever needs it must declare it again."""
+    async with _channel(url) as channel:
+        await channel.queue_delete(IMAGE_QUERIES.queue_name())
+
+
 async def unbind(url: str) -> None:
     """Remove the binding that brings questions to the workers; they still reach the result store."""
     async with _channel(url) as channel:

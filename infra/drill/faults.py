@@ -13,6 +13,7 @@ from infra.drill.installation import Installation, Server
 from infra.drill.load import Load
 from infra.drill.schedule import Fault
 from infra.drill.services import DrillError
+from infra.drill.stepdown import step_down
 
 _RUSH = 60
 """Questions asked at once before a process is killed, so that it has work in hand."""
@@ -20,6 +21,7 @@ _THICK = 8
 """Of them accepted before it is killed."""
 _LOOKS, _LOOK_S = 150, 0.02
 _RUSH_AT_CUT = 10
+_BIND_TRIES = 20
 _KILL_READY_SHARE = 0.75
 """Of the kills, those that wait until the service is ready again; the others may hit it as it starts."""
 _CUT_EVERY_S = 1.0
@@ -74,12 +76,24 @@ class Breaker:
         if self.installation.broker is not None:
             await asyncio.to_thread(self.installation.broker.ctl, "set_vm_memory_high_watermark", _WATERMARK)
         if self.installation.bus:
-            await broker.bind(self.installation.bus)
+            await self._bind()
+
+    async def _bind(self) -> None:
+        """Put the binding back, once the services have declared the queue again if it was deleted."""
+        for tries_left in reversed(range(_BIND_TRIES)):
+            try:
+                await broker.bind(self.installation.bus)
+            except DrillError:
+                if not tries_left:
+                    raise
+                await asyncio.sleep(1.0)
+            else:
+                return
 
     async def _do(self, fault: Fault) -> str:
         match fault.kind:
-            case "kill" if (server := self._server(fault.target)) is not None:
-                return await self._kill_server(server, fault.hold_s)
+            case "kill" | "stop" if (server := self._server(fault.target)) is not None:
+                return await self._take_away(server, fault)
             case "kill":
                 if self.chance.random() < _KILL_READY_SHARE:
                     await self.installation.supervisor.ready([fault.target])
@@ -89,17 +103,32 @@ class Breaker:
                 await self._freeze(fault)
             case "alarm":
                 await self._alarm(fault.hold_s)
+            case "stepdown" if self.installation.store is not None:
+                await asyncio.to_thread(step_down, self.installation.store.url)
+            case "silence":
+                await self._silence(fault.hold_s)
             case "cut":
                 return await self._cut(fault.hold_s)
+            case _:
+                return await self._mislead(fault)
+        return ""
+
+    async def _mislead(self, fault: Fault) -> str:
+        """Do to the broker what its other users may do, by mistake or not."""
+        bus = self.installation.bus
+        match fault.kind:
             case "facts":
                 return await self._forge()
             case "purge":
                 await self._thick()
-                return f"{await broker.purge(self.installation.bus)} messages gone"
+                return f"{await broker.purge(bus)} messages gone"
+            case "delete":
+                await self._thick()
+                await broker.delete(bus)
             case "unbind":
-                await broker.unbind(self.installation.bus)
+                await broker.unbind(bus)
                 await asyncio.sleep(fault.hold_s)
-                await broker.bind(self.installation.bus)
+                await broker.bind(bus)
         return ""
 
     async def _thick(self) -> None:
@@ -115,13 +144,13 @@ class Breaker:
     def _server(self, target: str) -> Server | None:
         return {"broker": self.installation.broker, "store": self.installation.store}.get(target)
 
-    async def _kill_server(self, server: Server, down_s: float) -> str:
+    async def _take_away(self, server: Server, fault: Fault) -> str:
         await self._thick()
-        await asyncio.to_thread(server.kill)
-        await asyncio.sleep(down_s)
         began = time.monotonic()
+        await asyncio.to_thread(server.kill if fault.kind == "kill" else server.stop)
+        await asyncio.sleep(fault.hold_s)
         await asyncio.to_thread(server.start)
-        return f"back after {down_s + time.monotonic() - began:.1f} s"
+        return f"back after {time.monotonic() - began:.1f} s"
 
     async def _freeze(self, fault: Fault) -> None:
         server = self._server(fault.target)
@@ -157,6 +186,16 @@ class Breaker:
             cuts += 1
             await asyncio.sleep(_CUT_EVERY_S * self.chance.uniform(0.4, 1.0))
         return f"{cuts} times"
+
+    async def _silence(self, hold_s: float) -> None:
+        """Let nothing through while every connection stays open, as a half-open one does."""
+        for proxy in self.installation.proxies:
+            proxy.silence()
+        try:
+            await asyncio.sleep(hold_s)
+        finally:
+            for proxy in self.installation.proxies:
+                proxy.speak()
 
     async def _forge(self) -> str:
         if self.forger is None:

@@ -34,12 +34,16 @@ class Record:
     acknowledged_at_s: dict[int, float] = field(default_factory=dict)
     seen: dict[str, str] = field(default_factory=dict)
     """The state that each query was last seen in."""
+    minted: set[str] = field(default_factory=set)
+    """IDs of questions that were published past the doors, which know nothing of them before they are stored."""
     went_back: dict[str, str] = field(default_factory=dict)
     """Queries that a reader saw leave an end, or vanish after they were acknowledged, and how."""
 
     def intend(self, intent: Intent) -> None:
         """A question will be sent."""
         self.intents[intent.number] = intent
+        if intent.query_id is not None:
+            self.minted.add(intent.query_id)
 
     def acknowledge(self, number: int, query_id: str, at_s: float) -> None:
         """A question was accepted. One that gets two IDs keeps the first; the other is then unexpected."""
@@ -50,6 +54,8 @@ class Record:
     def see(self, query_id: str, state: str) -> None:
         """A reader looked an acknowledged query up; readings of one query must come in the order they began."""
         before = self.seen.get(query_id)
+        if state == MISSING and before is None and query_id in self.minted:
+            return  # it came by the broker alone: until it is stored nobody has heard of it
         if state == MISSING or (before in ENDED and state != before):
             self.went_back.setdefault(query_id, f"{before or 'acknowledged'} -> {state}")
         self.seen[query_id] = state

@@ -19,13 +19,18 @@ _ASKED, _ENDED, _WAITING = "#2f6fb0", "#3a9a5b", "#c9822b"
 _COLORS = {
     "kill": "#c23b3b",
     "freeze": "#4a78c2",
+    "stop": "#e08a8a",
     "alarm": "#a04fb5",
+    "stepdown": "#4fa3a5",
+    "silence": "#e0b23b",
+    "delete": "#5a3a1b",
     "cut": "#d0692d",
     "facts": "#7a8794",
     "purge": "#8a5a2b",
-    "unbind": "#8a5a2b",
+    "unbind": "#b98a4b",
 }
 _LEAST_BAR = 3
+_LANES = {"inference.image_queries": "workers' queue", "twice, late, early and wrong": "facts"}
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 
 
@@ -147,7 +152,7 @@ def _per_second(times: Sequence[float], until_s: float) -> list[int]:
 
 def _lane(injected: Injected) -> str:
     fault = injected.fault
-    return {"purge": "queue purged", "unbind": "binding removed", "facts": "false facts"}.get(fault.kind, fault.target)
+    return _LANES.get(fault.target, fault.target)
 
 
 def _right(sheet: _Sheet, each: Injected) -> float:

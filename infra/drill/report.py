@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.drill.faults import Injected
+from infra.drill.soak import Growth
 from infra.drill.verdict import Findings
 
 
@@ -29,6 +30,8 @@ class Report:
     """For each service, how often it ended by the drill's hand, and how often by itself."""
     stopped: Mapping[str, int]
     """Exit status of each service when it was asked to stop at the end."""
+    growth: Mapping[str, Growth]
+    """After a soak, the memory of each service."""
 
     @property
     def passed(self) -> bool:
@@ -64,6 +67,7 @@ class Report:
             "http_statuses": dict(self.statuses),
             "restarts": {name: dict(count) for name, count in self.restarts.items()},
             "stopped": dict(self.stopped),
+            "growth": {name: {**asdict(each), "ratio": round(each.ratio, 3)} for name, each in self.growth.items()},
         }
 
     def write(self, folder: Path) -> Path:

@@ -23,12 +23,15 @@ from infra.drill.report import Report
 from infra.drill.schedule import Fault, plan, possible_faults
 from infra.drill.services import Supervisor
 from infra.drill.settling import settle
+from infra.drill.soak import FEW, MANY, Growth, growth_of, memory_of, problems_of
 from infra.drill.verdict import judge
 from infra.local import folders
 
 _SETTLE_S = 180.0
 _LAST_QUESTIONS_S = 90.0
 _COUNT_EVERY_S = 1.0
+_LONG_S = 300.0
+_ANY_RATE = 1e9
 
 Tell = Callable[[str], None]
 
@@ -44,6 +47,8 @@ class Wanted:
     all_in_one: bool = False
     bus: str = ""
     store: str = ""
+    soak: bool = False
+    """No faults and no time: MANY queries as fast as they are taken, and a look at the memory."""
 
 
 async def drill(wanted: Wanted, *, tell: Tell, count: Tell) -> Report:
@@ -82,6 +87,7 @@ def schedule_of(wanted: Wanted, installation: Installation) -> tuple[Fault, ...]
         bus=bool(installation.bus),
         own_servers=installation.broker is not None,
         proxies=bool(installation.proxies),
+        long=wanted.seconds >= _LONG_S,
     )
     return plan(wanted.seed, wanted.seconds, possible)
 
@@ -96,20 +102,26 @@ class _Drill:
 
     async def run(self) -> Report:
         wanted, installation = self.wanted, self.installation
-        faults = schedule_of(wanted, installation)
-        self.tell(f"{installation.described}: {len(faults)} faults in {wanted.seconds:g} s")
+        faults = () if wanted.soak else schedule_of(wanted, installation)
+        aim = f"{MANY} queries" if wanted.soak else f"{len(faults)} faults in {wanted.seconds:g} s"
+        self.tell(f"{installation.described}: {aim}")
         model, detector = await self.doors.prepare()
         forger = Forger(installation.bus, installation.tenant, model, detector) if installation.bus else None
         began_at = datetime.now(UTC)
         with Journal(wanted.folder / "journal.jsonl") as journal:
-            load = Load(self.doors, journal, wanted.rate, wanted.seed)
+            load = Load(self.doors, journal, _ANY_RATE if wanted.soak else wanted.rate, wanted.seed)
             chance = random.Random(wanted.seed)
             breaker = Breaker(installation, load, self.doors, forger, chance, lambda fault: self._begin(load, fault))
-            left = await self._under_load(load, breaker, faults)
+            growth: dict[str, Growth] = {}
+            if wanted.soak:
+                left, growth = await self._soak(load)
+            else:
+                left = await self._under_load(load, breaker, faults)
             stored = await self.doors.all_queries()
         stopped = await installation.supervisor.stop()
         findings = judge(journal.record, stored)
         problems = findings.problems(faults=bool(faults)) + left + sorted(set(load.problems))
+        problems += problems_of(growth)
         problems += [
             f"{name} ended with status {status} when asked to stop" for name, status in stopped.items() if status
         ]
@@ -125,6 +137,7 @@ class _Drill:
             statuses=load.statuses,
             restarts=_restarts(installation.supervisor),
             stopped=stopped,
+            growth=growth,
         )
         report.write(wanted.folder)
         draw(_story(report, journal.record, stored), wanted.folder / "report.png")
@@ -151,6 +164,23 @@ class _Drill:
             for task in (asking, counting):
                 task.cancel()
             await asyncio.gather(asking, counting, return_exceptions=True)
+
+    async def _soak(self, load: Load) -> tuple[list[str], dict[str, Growth]]:
+        """Ask as fast as questions are taken; return what was left undone, and the growth of each service."""
+        counting = asyncio.create_task(self._count(load))
+        held: list[dict[str, int]] = []
+        left: list[str] = []
+        try:
+            for most in (FEW, MANY):
+                load.most = most
+                await load.run()
+                left += await settle(load, self.installation, limit_s=_SETTLE_S)
+                held.append(memory_of(self.installation.supervisor))
+                self._say(load, f"{sum(held[-1].values()) / 2**20:.0f} MiB in all services")
+        finally:
+            counting.cancel()
+            await asyncio.gather(counting, return_exceptions=True)
+        return left, growth_of(*held)
 
     def _begin(self, load: Load, fault: Fault) -> None:
         self._say(load, str(fault))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["kill", "freeze", "alarm", "cut", "facts", "purge", "unbind"]
+Kind = Literal["kill", "stop", "freeze", "alarm", "stepdown", "cut", "silence", "facts", "purge", "unbind", "delete"]
 
 WARM_UP_S = 5.0
 """A quorum queue of RabbitMQ 3.10 that is killed in its first moments can lose what it confirmed."""
@@ -38,29 +38,40 @@ class Possible:
     once: bool = False
 
 
-def possible_faults(*, services: Sequence[str], bus: bool, own_servers: bool, proxies: bool) -> tuple[Possible, ...]:
-    """Return what may be done to an installation of such parts."""
+def possible_faults(
+    *, services: Sequence[str], bus: bool, own_servers: bool, proxies: bool, long: bool = False
+) -> tuple[Possible, ...]:
+    """Return what may be done to an installation of such parts.
+
+    In a `long` drill a worker is once frozen until the broker gives it up for dead.
+    """
     found = [Possible("kill", name, (0, 0), 2.0) for name in services]
     if len(services) == 1:
         found *= 2
     found += [Possible("freeze", name, (1.5, 4.0), 0.5) for name in services]
+    if bus and long:
+        found.append(Possible("freeze", services[1], (35.0, 40.0), 1.0, once=True))
     if bus:
         found += [
             Possible("facts", "twice, late, early and wrong", (0, 0), 0.5),
             Possible("facts", "twice, late, early and wrong", (0, 0), 0.5),
             Possible("purge", "inference.image_queries", (0, 0), 1.0, once=True),
             Possible("unbind", "inference.image_queries", (3.0, 4.0), 1.0, once=True),
+            Possible("delete", "inference.image_queries", (0, 0), 3.0, once=True),
         ]
     if own_servers:
         found += [
             Possible("kill", "broker", (0.5, 2.0), 8.0),
             Possible("kill", "store", (0.5, 2.0), 4.0),
+            Possible("stop", "broker", (0.5, 2.0), 8.0),
+            Possible("stepdown", "store", (0, 0), 3.0),
             Possible("freeze", "broker", (3.0, 6.0), 0.5),
             Possible("freeze", "store", (2.0, 5.0), 0.5),
             Possible("alarm", "broker", (4.0, 6.0), 1.5),
         ]
     if proxies:
         found.append(Possible("cut", "connections", (8.0, 11.0), 1.0))
+        found.append(Possible("silence", "connections", (3.0, 6.0), 1.0))
     return tuple(found)
 
 

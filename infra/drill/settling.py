@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 
 from contracts.topics import DEAD, FACTS, IMAGE_QUERIES
 from infra.drill.installation import Installation
 from infra.drill.journal import ENDED
 from infra.drill.load import Load
+from services.kit.bus.port import Depth
 from services.kit.errors import Unavailable
 from services.kit.runtime import open_bus
 from services.kit.settings import load as load_settings
@@ -44,23 +46,26 @@ async def _open_queries(load: Load) -> list[str]:
 
 
 async def _drain(installation: Installation, deadline: float) -> list[str]:
-    calm, said = 0, ""
+    """Wait until no queue has work; return what lies there all the same, parked messages included."""
+    calm, ready, parked = 0, "the broker was not asked", ""
     while calm < _CALM and time.monotonic() < deadline:
         try:
-            said = await _queues(installation.bus)
+            depths = await _depths(installation.bus)
         except Unavailable as error:
-            said = str(error)
-        calm = 0 if said else calm + 1
+            ready = str(error)
+        else:
+            ready = _list((name, depth.ready) for name, depth in depths.items())
+            parked = _list((name, depth.parked) for name, depth in depths.items())
+        calm = 0 if ready else calm + 1
         await asyncio.sleep(_PAUSE_S)
-    return [f"the queues are not empty: {said}"] if said else []
+    found = {"waiting": ready, "parked": parked}
+    return [f"{how} in the queues: {what}" for how, what in found.items() if what]
 
 
-async def _queues(url: str) -> str:
-    """Say what lies in the queues; nothing when they are empty."""
+async def _depths(url: str) -> dict[str, Depth]:
     async with open_bus(load_settings({}, bus=url)) as bus:
-        depths = {queue.name: await bus.depth(queue) for queue in (IMAGE_QUERIES, FACTS, DEAD)}
-    return ", ".join(
-        f"{name} has {depth.ready} and {depth.parked} parked"
-        for name, depth in depths.items()
-        if depth.ready or depth.parked
-    )
+        return {queue.name: await bus.depth(queue) for queue in (IMAGE_QUERIES, FACTS, DEAD)}
+
+
+def _list(counts: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts if count)

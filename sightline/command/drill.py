@@ -14,6 +14,7 @@ from sightline.command.options import part, translated
 
 _CLEAR = "\x1b[2K\r"
 _SEEDS = 1_000_000
+_MIB = 2**20
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +32,9 @@ def drill(
     embedded: Annotated[bool, typer.Option("--embedded", help="The all-in-one process on SQLite.")] = False,
     bus: Annotated[str | None, typer.Option(help="Address of a RabbitMQ that was made for the drill.")] = None,
     store: Annotated[str | None, typer.Option(help="Address of a MongoDB that was made for the drill.")] = None,
+    soak: Annotated[
+        bool, typer.Option("--soak", help="No faults: 20,000 queries, and what memory each service holds after them.")
+    ] = False,
     report: Annotated[Path, typer.Option(help="Folder for the report, the picture and the logs.")] = Path(
         "drill-report"
     ),
@@ -53,6 +57,7 @@ def drill(
         all_in_one=embedded,
         bus=bus or "",
         store=store or "",
+        soak=soak,
     )
     found = _run(running, wanted)
     if as_json:
@@ -92,6 +97,9 @@ def _show(found: Any, folder: Path) -> None:
     for name, count in counters.items():
         print(f"{name:<{width}}  {count}")
     print(f"report  {folder / 'report.json'}, {folder / 'report.png'}")
+    for name, each in document["growth"].items():
+        before, after = each["few_bytes"] / _MIB, each["many_bytes"] / _MIB
+        print(f"memory  {name}: {before:.0f} MiB after 5,000, {after:.0f} MiB after 20,000: {each['ratio']:.2f} times")
     for problem in document["problems"]:
         print(f"problem  {problem}")
     print(f"{document['verdict']}  seed {document['seed']}")

@@ -15,12 +15,12 @@ def test_the_same_seed_gives_the_same_faults_and_another_seed_others() -> None:
     assert plan(7, 300, EVERYTHING) != plan(8, 300, EVERYTHING)
 
 
-def test_every_fault_comes_within_two_minutes_and_what_empties_queues_comes_once() -> None:
+def test_every_fault_comes_within_140_seconds_and_what_empties_queues_comes_once() -> None:
     for seed in range(50):
-        assert kinds(plan(seed, 130, EVERYTHING)) == kinds(EVERYTHING)
+        assert kinds(plan(seed, 140, EVERYTHING)) == kinds(EVERYTHING)
         long = plan(seed, 600, EVERYTHING)
-        assert [fault.kind for fault in long].count("purge") == 1
-        assert [fault.kind for fault in long].count("unbind") == 1
+        for kind in ("purge", "unbind", "delete"):
+            assert [fault.kind for fault in long].count(kind) == 1
 
 
 def test_queues_are_left_alone_in_their_first_moments_and_the_last_fault_ends_in_time() -> None:

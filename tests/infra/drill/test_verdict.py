@@ -81,6 +81,16 @@ def test_a_reader_who_saw_a_state_go_back_is_believed(then: str, counted: int) -
     assert judge(record, good()).counters.duplicated == counted
 
 
+def test_an_id_that_came_by_the_broker_alone_may_be_unknown_until_it_is_stored() -> None:
+    record = record_of(3)
+    record.intend(Intent(number=2, query_id="iq_2"))
+    for state in (MISSING, "submitted", "answered"):
+        record.see("iq_2", state)
+    assert judge(record, good()).counters.duplicated == 0
+    record.see("iq_2", MISSING)
+    assert judge(record, good()).counters.duplicated == 1
+
+
 def test_planted_poison_may_fail_and_nothing_else() -> None:
     failed = stored(1, "submitted", "failed")
     queries = [query for query in good() if query.id != "iq_1"]
