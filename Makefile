@@ -37,6 +37,7 @@ demo: setup ## run the main job on the demo video: capture, submit, look up, wai
 
 test: setup-tests ## run all tests, with a real RabbitMQ and a real MongoDB
 	$(BIN)/python -m infra.local.install --for-tests
+	$(BIN)/python -m tests.support.clients
 	SIGHTLINE_TEST_SERVERS=$${SIGHTLINE_TEST_SERVERS:-local} $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup
 
 check: setup-tests ## format, lint, types, import rules, contract drift: what CI runs before the tests

@@ -59,12 +59,14 @@ def understand(detector: DetectorRecord | None, given: str) -> Said:
 
 
 async def add_label(platform: Platform, found: Found, added: LabelAdded) -> Found:
-    """Publish the label and wait for the fold; return what is known then.
+    """Publish the label unless it is there, and wait for the fold; return what is known then.
 
     Raises:
         Refused: query_erased.
         Unavailable: the bus is away, nothing happened; or Unknown.
     """
+    if has_label(found, added.label_id):
+        return found  # a repeat
     found = await add_fact(
         platform, found, added, lambda document: any(answer.id == added.label_id for answer in document.answers)
     )

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,9 +61,16 @@ class House:
 
 @contextmanager
 def house(
-    folder: Path, *, bus: str | dict[str, str], store: str | dict[str, str], services: Sequence[str] = SERVICES
+    folder: Path,
+    *,
+    bus: str | dict[str, str],
+    store: str | dict[str, str],
+    services: Sequence[str] = SERVICES,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[House]:
     """Run `services` on `bus` and `store`; addresses may differ by service, each with a user of its own.
+
+    `settings` are variables that all of them get.
 
     They all start at once, as containers do: none may rely on another being there first.
     """
@@ -75,6 +82,7 @@ def house(
                 "SIGHTLINE_STORE": store if isinstance(store, str) else store[name],
                 "SIGHTLINE_TOKEN_PEPPER": "the same for all",
                 "SIGHTLINE_SWEEP_INTERVAL_S": "2",
+                **(settings or {}),
             }
             started.append((name, *stack.enter_context(_started(folder / f"{number}-{name}", name, environment))))
         yield House([Process(name, wait_until_ready(process, log), process, log) for name, process, log in started])

@@ -1,0 +1,54 @@
+"""The seed's program, by the real client in three versions, as two processes that share only the IDs."""
+
+import pytest
+
+from examples.door.demo import FOLDER as DOOR
+from tests.clients.groundlight.conftest import LATEST, VERSIONS, Platform
+
+OPEN, CLOSED = DOOR / "open.jpg", DOOR / "closed.jpg"
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_seeds_program_runs_unchanged(platform: Platform, version: str) -> None:
+    ids = platform.run("seed_submit.py", OPEN, CLOSED, version=version)
+    assert platform.run("seed_retrieve.py", stdin=ids, version=version).split() == ["YES", "NO"]
+
+
+def test_a_label_given_while_the_seeds_wait_polls_ends_it(platform: Platform) -> None:
+    waiting = platform.start("pending.py", OPEN)
+    assert waiting.stdout is not None
+    query_id = waiting.stdout.readline().strip()
+    platform.request("POST", f"/v1/queries/{query_id}/labels", json={"label": "YES", "labelled_by": "kim"})
+    out, errors = waiting.communicate(timeout=40)
+    assert out.split() == ["YES", "1.0", "USER"], errors
+
+
+def test_a_new_detectors_model_is_named_or_the_default_or_nobody(platform: Platform) -> None:
+    platform.run("pipelines.py", OPEN)
+
+
+def test_binding_a_model_answers_what_waited_for_one(platform: Platform) -> None:
+    detector = platform.request("POST", "/v1/detectors", json={"name": "bound later", "query": "Is the door open?"})
+    asked = platform.request(
+        "POST",
+        "/v1/image-queries?detector=bound later",
+        content=OPEN.read_bytes(),
+        headers={"content-type": "image/jpeg"},
+    )
+    platform.request("PATCH", f"/v1/detectors/{detector['id']}", json={"model": "door"})
+    assert platform.run("seed_retrieve.py", stdin=asked["id"], version=LATEST).split() == ["YES"]
+
+
+def test_fifty_robots_ask_while_fifty_retrievers_wait(platform: Platform) -> None:
+    robots, retrievers = platform.start("robots.py", OPEN, CLOSED), platform.start("retrievers.py")
+    assert robots.stdout is not None
+    assert retrievers.stdin is not None
+    for line in robots.stdout:
+        retrievers.stdin.write(line)
+        retrievers.stdin.flush()
+    assert robots.wait(60) == 0, robots.communicate()[1]
+    _, errors = retrievers.communicate(timeout=60)
+    assert retrievers.returncode == 0, errors
+    robots.communicate()
