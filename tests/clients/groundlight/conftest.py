@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import httpx2
 import pytest
@@ -76,7 +76,10 @@ def _running(kind: Kind, folder: Path) -> Iterator[Callable[[str, str], str]]:
         yield opened.door
 
 
-@pytest.fixture(scope="session", params=["all-in-one", "services"])
+@pytest.fixture(
+    scope="session",
+    params=[pytest.param(kind, marks=pytest.mark.xdist_group(f"groundlight {kind}")) for kind in get_args(Kind)],
+)
 def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """An installation, one for all tests of a kind."""
     folder = tmp_path_factory.mktemp("groundlight")
