@@ -199,5 +199,6 @@ def make_dead_letter(letter_id: str = "evt_1", *, body: bytes = b"\x00\xff\x80",
         headers={"cloudEvents_type": "label.added", "$gt": "dotted.value", "a.b": ""},
         content_type="application/json",
         body=body,
+        size_bytes=len(body),
         died_at=died_at,
     )

@@ -4,7 +4,7 @@ A store is a handful of small collections. Every write that returned is durable 
 Every method raises `Unavailable` when the store is away and `Unknown` when no answer came in time; none hangs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -12,7 +12,16 @@ from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 from contracts.v1.results import State
 from services.kit.store.documents import QueryDocument, QueryKey
-from services.kit.store.records import Blob, Claim, DeadLetter, DetectorRecord, ModelRecord, Record, TokenRecord
+from services.kit.store.records import (
+    Blob,
+    Claim,
+    DeadLetter,
+    DetectorRecord,
+    LetterSummary,
+    ModelRecord,
+    Record,
+    TokenRecord,
+)
 
 PASSED_STATES: frozenset[State] = frozenset({"answered", "failed"})
 """The ends that work gave: they show that a worker, or the last attempt of one, has come past."""
@@ -55,6 +64,17 @@ class QueryFilter:
     """Only those without any answer whose work has not ended."""
     created_from: datetime | None = None
     created_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterFilter:
+    """Which dead letters to list; None admits all."""
+
+    queue: str | None = None
+    reason: str | None = None
+    query_id: str | None = None
+    tenant: str | None = None
+    """ "" admits those that speak for no tenant."""
 
 
 class Queries(Protocol):
@@ -213,12 +233,24 @@ class DeadLetters(Protocol):
         """Return the letter."""
         ...
 
-    async def page(self, cursor: Cursor | None, limit: int) -> Page[DeadLetter]:
-        """List newest first by `died_at`, every tenant."""
+    async def summary(self, letter_id: str) -> LetterSummary | None:
+        """Return what is known of the letter; its body is not read."""
+        ...
+
+    async def page(self, letter_filter: LetterFilter, cursor: Cursor | None, limit: int) -> Page[LetterSummary]:
+        """List newest first by `died_at`; no body is read."""
+        ...
+
+    async def counts(self) -> Mapping[str, int]:
+        """Return how many letters there are by reason, every tenant."""
         ...
 
     async def delete(self, letter_id: str) -> None:
         """Remove; nothing happens when there is no such letter."""
+        ...
+
+    async def purge(self, until: datetime) -> int:
+        """Remove letters that died at or before `until`; return how many."""
         ...
 
 

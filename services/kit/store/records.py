@@ -116,22 +116,35 @@ class Blob(BaseModel):
     expires_at: datetime | None = None
 
 
-class DeadLetter(BaseModel):
-    """A message that a queue gave up, kept whole for an operator."""
+class LetterSummary(BaseModel):
+    """What is known of a message that a queue gave up, without the message."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
     tenant: str
-    """ "" when the message did not say."""
+    """ "" when the message named none, or one that its sender may not speak for."""
     query_id: str | None
     queue: str
     reason: str
     detail: str
     attempts: int
+    requeues: int = 0
+    """How often an operator had it published again before it died this time."""
     routing_key: str
     exchange: Literal["in", "facts"]
-    headers: dict[str, str]
     content_type: str
-    body: bytes
+    size_bytes: int
     died_at: datetime
+
+
+class DeadLetter(LetterSummary):
+    """A message that a queue gave up, kept whole for an operator."""
+
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def summary(self) -> LetterSummary:
+        """The letter without the message."""
+        return LetterSummary.model_validate(dict(self))

@@ -113,6 +113,10 @@ CREATE TABLE IF NOT EXISTS dead_letters (
   body BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS dead_letters_by_time ON dead_letters (died_at, id);
+CREATE INDEX IF NOT EXISTS dead_letters_by_query
+  ON dead_letters (json_extract(letter, '$.query_id'), died_at, id);
+CREATE INDEX IF NOT EXISTS dead_letters_by_reason
+  ON dead_letters (json_extract(letter, '$.reason'), died_at, id);
 
 CREATE TABLE IF NOT EXISTS checks (
   id INTEGER PRIMARY KEY CHECK (id = 1),

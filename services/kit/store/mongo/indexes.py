@@ -88,7 +88,11 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "detectors": _RECORDS,
     "models": _RECORDS,
     "tokens": _RECORDS,
-    "dead_letters": (_index("by_time", "died_us", "id", newest_first=True),),
+    "dead_letters": (
+        _index("by_time", "died_us", "id", newest_first=True),
+        _index("by_query", "query_id", "died_us", "id", newest_first=True),
+        _index("by_reason", "reason", "died_us", "id", newest_first=True),
+    ),
     "dead_letters.chunks": _CHUNKS,
 }
 

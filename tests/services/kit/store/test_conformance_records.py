@@ -1,4 +1,4 @@
-"""What every store promises about the control plane's records and about dead letters."""
+"""What every store promises about the control plane's records."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from services.kit.errors import Conflict
 from services.kit.store.port import Records, Store
 from services.kit.store.records import Record
-from tests.support.documents import NOW, TENANT, later, make_dead_letter, make_detector, make_model, make_token
+from tests.support.documents import NOW, TENANT, later, make_detector, make_model, make_token
 
 
 class MakeRecord(Protocol):
@@ -218,37 +218,3 @@ async def test_a_page_walks_newest_first_without_removed_ones(store: Store, kind
     third = await records.page(TENANT, second.next, 2)
     assert [*first.items, *second.items, *third.items] == expected
     assert third.next is None
-
-
-async def test_a_dead_letter_is_kept_whole(store: Store) -> None:
-    letter = make_dead_letter(body=bytes(range(256)) * 1000)
-    await store.dead_letters.add(letter)
-    assert await store.dead_letters.get(letter.id) == letter
-    assert await store.dead_letters.get("evt_2") is None
-
-
-async def test_adding_a_dead_letter_again_changes_nothing(store: Store) -> None:
-    letter = make_dead_letter()
-    await store.dead_letters.add(letter)
-    await store.dead_letters.add(letter.model_copy(update={"reason": "other", "died_at": later(1)}))
-    assert await store.dead_letters.get(letter.id) == letter
-    assert list((await store.dead_letters.page(None, 10)).items) == [letter]
-
-
-async def test_dead_letters_are_listed_newest_first_and_deleted(store: Store) -> None:
-    letters = [make_dead_letter(f"evt_{n}", died_at=later(n // 2)) for n in range(5)]
-    for letter in letters:
-        await store.dead_letters.add(letter)
-    first = await store.dead_letters.page(None, 3)
-    second = await store.dead_letters.page(first.next, 3)
-    assert [*first.items, *second.items] == list(reversed(letters))
-    assert second.next is None
-    for _ in range(2):
-        await store.dead_letters.delete("evt_1")
-    assert await store.dead_letters.get("evt_1") is None
-    assert [letter.id for letter in (await store.dead_letters.page(None, 10)).items] == [
-        "evt_4",
-        "evt_3",
-        "evt_2",
-        "evt_0",
-    ]

@@ -12,7 +12,7 @@ from services.kit.store.mongo.driver import DriverName
 from services.kit.store.mongo.indexes import INDEXES
 from services.kit.store.mongo.records import MongoRecords
 from services.kit.store.mongo.store import MongoStore
-from services.kit.store.port import Cursor, QueryFilter, Swap
+from services.kit.store.port import Cursor, LetterFilter, QueryFilter, Swap
 from services.kit.store.records import Record
 from tests.services.kit.store.mongo.conftest import Rows
 from tests.support.documents import (
@@ -80,9 +80,14 @@ async def _everything(store: MongoStore) -> None:
     await _all_of(store.models, make_model())
     await _all_of(store.tokens, make_token())
     await store.dead_letters.add(make_dead_letter())
-    await store.dead_letters.page(Cursor(later(9), "x"), 5)
+    for letter_filter in (LetterFilter(), LetterFilter(reason="x"), LetterFilter(queue="x", tenant="", query_id="x")):
+        for cursor in (None, Cursor(later(9), "x")):
+            await store.dead_letters.page(letter_filter, cursor, 5)
     await store.dead_letters.get("evt_1")
+    await store.dead_letters.summary("evt_1")
+    await store.dead_letters.counts()
     await store.dead_letters.delete("evt_1")
+    await store.dead_letters.purge(NOW)
     for purged in (store.queries, store.claims, store.images, store.model_files):
         await purged.purge(later(10**6))
     await store.check()
