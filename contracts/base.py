@@ -18,6 +18,7 @@ Timestamp = Annotated[datetime, Strict(strict=False), AfterValidator(_aware)]
 QueryId = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,4}_[0-9A-Za-z]{27}$")]
 DetectorId = Annotated[str, StringConstraints(pattern=r"^det_[0-9A-Za-z]{27}$")]
 ModelId = Annotated[str, StringConstraints(pattern=r"^mdl_[0-9A-Za-z]{27}$")]
+LetterId = Annotated[str, StringConstraints(pattern=r"^dead_[0-9a-f]{27}$")]
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """A tenant or a lane: it becomes part of routing keys and queue names."""

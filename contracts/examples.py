@@ -3,13 +3,14 @@
 from datetime import UTC, datetime
 
 from contracts.base import Payload
-from contracts.v1 import control, image_query, label, query, results
+from contracts.v1 import control, dead_letter, image_query, label, query, results
 
 _AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 _QUERY = "iq_00EHX0Qc4Zl9nT2vWq8sYb3kLmD"
 _DETECTOR = "det_00EHWyDdP6fGhJkLqWrTyUiOpAs"
 _MODEL = "mdl_00EHWx9zXcVbNmQwErTyUiOpAsD"
 _LABEL = "lbl_00EHX1aSdFgHjKlPoIuYtReWqZx"
+_LETTER = "dead_4f1b2b0b822cd15d6c15b0f00a0"
 _IMAGE = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _DIGEST = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 
@@ -65,4 +66,6 @@ EXAMPLES: tuple[Payload, ...] = (
     control.ModelSubmitted(model_id=_MODEL, digest=_DIGEST, submitted_at=_AT),
     control.ModelChecked(model_id=_MODEL, digest=_DIGEST, accepted=True, checked_at=_AT),
     control.ModelChanged(model_id=_MODEL, revision=2),
+    dead_letter.DeadLetterRequeued(letter_id=_LETTER, requeued_at=_AT, requeued_by="api_0123456789abcdef"),
+    dead_letter.DeadLetterDropped(letter_id=_LETTER, dropped_at=_AT, dropped_by="api_0123456789abcdef"),
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contracts.base import Payload
-from contracts.v1 import control, image_query, label, query, results
+from contracts.v1 import control, dead_letter, image_query, label, query, results
 
 PayloadType = type[Payload]
 
@@ -204,6 +204,22 @@ _ALL = (
         exchange="facts",
         producers=("gateway", "result_store"),
         queues=(CHANGES,),
+    ),
+    Topic(
+        type="dead_letter.requeued",
+        version=1,
+        model=dead_letter.DeadLetterRequeued,
+        exchange="facts",
+        producers=("gateway",),
+        queues=(FACTS,),
+    ),
+    Topic(
+        type="dead_letter.dropped",
+        version=1,
+        model=dead_letter.DeadLetterDropped,
+        exchange="facts",
+        producers=("gateway",),
+        queues=(FACTS,),
     ),
 )
 

@@ -43,6 +43,11 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/tokens", "gateway"),
     Route("POST", "/v1/tokens", "gateway"),
     Route("DELETE", "/v1/tokens/{key_id}", "gateway"),
+    Route("GET", "/v1/dead-letters", "gateway"),
+    Route("GET", "/v1/dead-letters/{letter_id}", "gateway"),
+    Route("GET", "/v1/dead-letters/{letter_id}/image", "gateway"),
+    Route("POST", "/v1/dead-letters/{letter_id}/requeue", "gateway"),
+    Route("DELETE", "/v1/dead-letters/{letter_id}", "gateway"),
     # The Groundlight surface, see docs/groundlight.md.
     Route("POST", "/device-api/v1/image-queries", "submitter", 10 * MIB),
     Route("GET", "/device-api/v1/image-queries", "gateway"),

@@ -59,6 +59,12 @@ class Metrics:
             ["queue"],
             registry=registry,
         )
+        self.letters_kept = Gauge(
+            "sightline_dead_letters_kept",
+            "Dead letters that wait for an operator, as each sweep of the result store finds them.",
+            ["reason"],
+            registry=registry,
+        )
         self.swept = Counter(
             "sightline_swept_total", "Queries that the sweeper mended or ended.", ["outcome"], registry=registry
         )

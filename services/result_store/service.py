@@ -12,7 +12,8 @@ from contracts.base import Payload
 from contracts.events import Event
 from contracts.topics import DEAD, FACTS
 from contracts.v1.control import DetectorChanged, ModelChanged, ModelChecked
-from contracts.v1.query import QueryHeld
+from contracts.v1.dead_letter import DeadLetterDropped, DeadLetterRequeued
+from contracts.v1.query import QueryErased, QueryHeld
 from services.kit.bus.codec import event_of
 from services.kit.bus.consume import Consumer
 from services.kit.bus.intake import Linger
@@ -20,7 +21,7 @@ from services.kit.bus.outcomes import Done, Outcome, Work
 from services.kit.errors import PlatformError, Unavailable
 from services.kit.platform import Platform
 from services.kit.store.documents import QueryDocument, QueryKey
-from services.result_store.dead import as_dead, keep_letters
+from services.result_store.dead import as_dead, forget_letters, keep_letters, requeue
 from services.result_store.facts import facts_of
 from services.result_store.models import record_verdict
 from services.result_store.publishing import SOURCE, wake_ups
@@ -89,6 +90,13 @@ class ResultStore:
             return [event_of(changed, source=SOURCE, tenant=event.tenant, at=platform.clock.now())]
         if isinstance(payload, DetectorChanged):
             await self._release(event.tenant, payload.detector_id)
+        elif isinstance(payload, QueryErased):
+            await forget_letters(QueryKey(event.tenant, payload.query_id), platform.store)
+        elif isinstance(payload, DeadLetterRequeued):
+            await requeue(payload.letter_id, platform.store, platform.bus)
+        elif isinstance(payload, DeadLetterDropped):
+            await platform.store.dead_letters.delete(payload.letter_id)
+            log.info("dead_letter.dropped", id=payload.letter_id, by=payload.dropped_by)
         elif isinstance(payload, QueryHeld):
             # The binding may have come between the worker's look at the detector and this fact.
             document = (await platform.store.queries.load([QueryKey(event.tenant, payload.query_id)])).values()

@@ -33,6 +33,7 @@ class Sweeper:
         self._writer = writer
         self._after = timedelta(seconds=platform.settings.sweep_after_s)
         self._tries = platform.settings.sweep_tries
+        self._letters_kept = timedelta(days=platform.settings.dead_letter_days)
 
     async def sweep(self) -> None:
         """Do one pass. A step that fails does not keep the others from their work.
@@ -43,7 +44,7 @@ class Sweeper:
         """
         now = self._clock.now()
         failures: list[PlatformError] = []
-        for step in (self._expire, self._mend, self._purge):
+        for step in (self._expire, self._mend, self._purge, self._count_letters):
             try:
                 await step(now)
             except PlatformError as error:
@@ -72,6 +73,14 @@ class Sweeper:
         await self._store.queries.purge(now)
         await self._store.claims.purge(now)
         await self._store.images.purge(now)
+        await self._store.dead_letters.purge(now - self._letters_kept)
+
+    async def _count_letters(self, now: datetime) -> None:
+        del now
+        counts = await self._store.dead_letters.counts()
+        self._metrics.letters_kept.clear()
+        for reason, letters in counts.items():
+            self._metrics.letters_kept.labels(reason).set(letters)
 
     async def _end(self, documents: Sequence[QueryDocument], outcome: str) -> None:
         now = self._clock.now()

@@ -19,6 +19,7 @@ from services.kit.bus.codec import decode, encode, event_of
 from services.kit.bus.memory import MemoryBus
 from services.kit.bus.port import DEAD_REASON
 from services.kit.store.documents import QueryKey
+from services.kit.store.port import LetterFilter
 from services.kit.store.records import Blob, DetectorRecord, ModelRecord
 from services.result_store.dead import keep_letters
 from services.result_store.service import create
@@ -140,8 +141,10 @@ async def test_a_dead_question_fails_its_query_with_the_reason(house: House) -> 
     assert document.state == "failed"
     assert document.error is not None
     assert (document.error.reason, document.error.detail) == ("attempts_exhausted", "the model would not load")
-    [letter] = (await house.platform.store.dead_letters.page(None, 10)).items
-    assert (letter.query_id, letter.queue, letter.body) == (
+    [letter] = (await house.platform.store.dead_letters.page(LetterFilter(), None, 10)).items
+    whole = await house.platform.store.dead_letters.get(letter.id)
+    assert whole is not None
+    assert (whole.query_id, whole.queue, whole.body) == (
         question.query_id,
         IMAGE_QUERIES.name,
         delivery.message.body,
@@ -172,11 +175,11 @@ async def test_rubbish_without_an_id_is_kept_for_an_operator(house: House) -> No
     await house.platform.bus.publish([message(body=b"rubbish")])
 
     async def kept() -> bool:
-        return bool((await house.platform.store.dead_letters.page(None, 10)).items)
+        return bool((await house.platform.store.dead_letters.page(LetterFilter(), None, 10)).items)
 
     await until(kept)
-    [letter] = (await house.platform.store.dead_letters.page(None, 10)).items
-    assert (letter.query_id, letter.tenant, letter.body) == (None, "", b"rubbish")
+    [letter] = (await house.platform.store.dead_letters.page(LetterFilter(), None, 10)).items
+    assert (letter.query_id, letter.tenant, letter.size_bytes) == (None, "", len(b"rubbish"))
 
 
 async def test_an_overtaken_query_is_published_again_and_then_lost(house: House) -> None:

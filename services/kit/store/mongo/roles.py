@@ -48,7 +48,7 @@ ROLES: Mapping[RoleName, Mapping[str, Actions]] = {
         "tokens": _WRITE,
         **_blobs("images", _FIND),
         **_blobs("model_files", _OWN),
-        **_blobs("dead_letters", _OWN),
+        **_blobs("dead_letters", _FIND),
     },
     "inference": {**_EVERY_SERVICE, "checks": _FIND, **_blobs("images", _FIND), **_blobs("model_files", _FIND)},
     "result_store": {

@@ -8,7 +8,7 @@ from services.kit.store.mongo.errors import Forbidden
 from services.kit.store.mongo.indexes import INDEXES
 from services.kit.store.mongo.roles import COLLECTIONS, ROLES, RoleName
 from services.kit.store.mongo.store import INLINE_BYTES, MongoStore, install
-from services.kit.store.port import QueryFilter, Swap
+from services.kit.store.port import LetterFilter, QueryFilter, Swap
 from tests.services.kit.store.mongo.conftest import Rows
 from tests.support.documents import (
     DETECTOR_ID,
@@ -82,7 +82,14 @@ async def test_the_result_store_folds_keeps_images_and_sweeps(installed: Users, 
             assert await store.images.get(TENANT, blob.sha256) is not None
             await store.images.delete(TENANT, blob.sha256)
         await store.claims.delete(document.key)
-        await store.dead_letters.add(make_dead_letter())
+        letter, large = make_dead_letter("dead_1"), make_dead_letter("dead_2", body=bytes(INLINE_BYTES + 1))
+        for kept in (letter, large):
+            await store.dead_letters.add(kept)
+            assert await store.dead_letters.get(kept.id) == kept
+        assert len((await store.dead_letters.page(LetterFilter(), None, 5)).items) == 2
+        assert await store.dead_letters.counts() == {letter.reason: 2}
+        await store.dead_letters.delete(letter.id)
+        assert await store.dead_letters.purge(NOW) == 1
         await store.models.replace(model.model_copy(update={"revision": 2}))
         await store.model_files.delete(TENANT, make_blob().sha256)
         assert await store.model_files.get(TENANT, make_blob().sha256) is None
@@ -133,7 +140,10 @@ async def test_the_gateway_reads_and_controls(installed: Users, driver: DriverNa
         await store.tokens.insert(token)
         await store.model_files.put(LARGE)
         await store.model_files.delete(TENANT, LARGE.sha256)
+        assert await store.dead_letters.get("dead_1") is await store.dead_letters.summary("dead_1") is None
+        assert (await store.dead_letters.page(LetterFilter(), None, 5)).items == []
         for refused in (
+            store.dead_letters.add(make_dead_letter()),
             store.queries.swap([Swap(make_document(), 0)]),
             store.claims.make(make_claim()),
             store.images.put(make_blob()),
