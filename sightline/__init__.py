@@ -8,6 +8,7 @@
 `AsyncClient` has the same methods for asyncio; `sightline.errors` says what may go wrong.
 """
 
+from contracts.http.dead_letters import DeadLetter
 from contracts.http.detectors import Detector
 from contracts.http.models import Manifest, Model
 from contracts.http.queries import UNCLEAR, Answer, Query
@@ -35,6 +36,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "Conflict",
+    "DeadLetter",
     "Detector",
     "Manifest",
     "Model",

@@ -9,12 +9,14 @@ from typing import Self, TypeVar, Unpack
 
 import httpx2
 
+from contracts.http.dead_letters import DeadLetter, DeadLetterDetail
 from contracts.http.detectors import Detector
 from contracts.http.models import Model
 from contracts.http.queries import Query
 from contracts.http.tokens import Token, TokenCreated
-from sightline import detectors, flows, models, queries, tokens
+from sightline import dead_letters, detectors, flows, models, queries, tokens
 from sightline.calls import Call, Page
+from sightline.dead_letters import LetterFilters, letter_id_of
 from sightline.detectors import DetectorChanges, DetectorOptions
 from sightline.images import ImageSource, read_image
 from sightline.models import ManifestSource, ModelChanges, ModelSource, Progress
@@ -211,6 +213,32 @@ class Client:
     def revoke_token(self, key_id: str) -> None:
         """End a token, by its public key ID."""
         self._run(flows.once(tokens.revoke(key_id), self._timeout_s))
+
+    # Dead letters
+
+    def dead_letters(self, *, limit: int | None = None, **filters: Unpack[LetterFilters]) -> Iterator[DeadLetter]:
+        """Go through the messages that were given up, newest first; at most `limit`."""
+        return islice(self._all(partial(dead_letters.page, filters, queries.page_size(limit))), limit)
+
+    def get_dead_letter(self, letter: DeadLetter | str) -> DeadLetterDetail:
+        """Return a dead letter with headers and payload of its message."""
+        return self._read(dead_letters.get(letter_id_of(letter)))
+
+    def dead_letter_image(self, letter: DeadLetter | str) -> bytes:
+        """Return the picture in the message of a dead letter, or the one that it refers to. Raises NotFound."""
+        return self._read(dead_letters.image(letter_id_of(letter)))
+
+    def requeue_dead_letter(self, letter: DeadLetter | str) -> DeadLetter:
+        """Have its message published again; what comes of it counts once, however often it is done.
+
+        A query that has failed stays `failed`; its answer is added. Raises NotFound when the letter is gone, which
+        is what a repeat meets; Refused (dead_letter_undeliverable) when nothing would take the message.
+        """
+        return self._run(flows.once(dead_letters.requeue(letter_id_of(letter)), self._timeout_s))
+
+    def drop_dead_letter(self, letter: DeadLetter | str) -> None:
+        """Forget a dead letter for good. Raises NotFound when it is gone already."""
+        self._run(flows.once(dead_letters.drop(letter_id_of(letter)), self._timeout_s))
 
     def _wait(self, query: Query | str, timeout_s: float, wait_for: WaitFor) -> Query:
         return self._run(flows.wait(query_id_of(query), self._timeout_s, wait_s=timeout_s, wait_for=wait_for))

@@ -4,6 +4,7 @@ from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 
+from services.gateway.dead_letters import DeadLetters
 from services.gateway.detectors import Detectors
 from services.gateway.models import Models
 from services.gateway.tokens import Tokens
@@ -16,6 +17,7 @@ class Control(Protocol):
     detectors: Detectors
     models: Models
     tokens: Tokens
+    dead_letters: DeadLetters
 
 
 async def get_control(request: Request) -> Control:

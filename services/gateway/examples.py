@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contracts.http.base import Resource
+from contracts.http.dead_letters import DeadLetter, DeadLetterDetail, LetterImage
 from contracts.http.detectors import Detector
 from contracts.http.models import Manifest, ManifestInput, ManifestOutput, Model
 from contracts.http.queries import Answer, ImageInfo, ModelRef, Query, Transition
@@ -14,6 +15,7 @@ _AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 _ANSWERED_AT = datetime(2026, 11, 20, 10, 0, 0, 41000, tzinfo=UTC)
 QUERY_ID = "iq_05rtQm7bMqZk3dXe9Wf2LhVnTya"
 DETECTOR_ID = "det_05rtPx1aBcDeFgHiJkLmNoPqRst"
+LETTER_ID = "dead_4f1b2b0b822cd15d6c15b0f00a0"
 MODEL_ID = "mdl_05rtPv8UyTzXwVuTsRqPoNmLkJi"
 _DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
@@ -106,6 +108,31 @@ _TOKEN_CREATED = TokenCreated(
     **dict(_TOKEN),
     token="api_3Kq9VtZw1XyB7nRd" + "." * 24,
 )
+_LETTER = DeadLetter(
+    id=LETTER_ID,
+    tenant="default",
+    query_id=QUERY_ID,
+    queue="inference.image_queries",
+    reason="attempts_exhausted",
+    detail="image_missing: the image is not in the store (attempt 5)",
+    attempts=5,
+    routing_key="image_query.submitted.v1.default",
+    content_type="application/msgpack",
+    size_bytes=412,
+    died_at=_ANSWERED_AT,
+)
+_LETTER_DETAIL = DeadLetterDetail(
+    **dict(_LETTER),
+    headers={"cloudEvents_type": "image_query.submitted", "cloudEvents_tenant": "default"},
+    payload={"query_id": QUERY_ID, "detector_id": DETECTOR_ID},
+    image=LetterImage(
+        media_type="image/jpeg",
+        size_bytes=48213,
+        sha256="60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
+        inline=False,
+        url=f"/v1/dead-letters/{LETTER_ID}/image",
+    ),
+)
 
 
 def _content(*named: tuple[str, Resource]) -> dict[str, Any]:
@@ -126,5 +153,8 @@ DETECTOR: dict[str, Any] = _content(("door", _DETECTOR))
 DETECTORS: dict[str, Any] = _page(_DETECTOR)
 MODEL: dict[str, Any] = _content(("door", _MODEL))
 MODELS: dict[str, Any] = _page(_MODEL)
+LETTER: dict[str, Any] = _content(("letter", _LETTER))
+LETTER_DETAIL: dict[str, Any] = _content(("letter", _LETTER_DETAIL))
+LETTERS: dict[str, Any] = _page(_LETTER)
 TOKENS: dict[str, Any] = _page(_TOKEN)
 TOKEN_CREATED: dict[str, Any] = _content(("created", _TOKEN_CREATED))

@@ -12,6 +12,7 @@ from services.gateway import examples
 from services.gateway.conditional import FRESH, is_seen, not_modified
 from services.gateway.control import ControlDep
 from services.gateway.cursor import decode_cursor, encode_cursor
+from services.gateway.images import IMAGE_CONTENT, image_response
 from services.gateway.lookup import APPEAR_S, look_up
 from services.gateway.paging import PageParameters, UtcTime
 from services.kit.disconnect import GONE, while_connected
@@ -33,7 +34,6 @@ IfNoneMatch = Annotated[
     ),
 ]
 
-_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/bmp": "bmp", "image/tiff": "tif"}
 _POLL_S = "1"
 """Hint for readers that poll: most queries are answered well within it."""
 
@@ -155,7 +155,7 @@ async def list_queries(
     responses={
         200: {
             "description": "The bytes as they were received.",
-            "content": {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in _EXTENSIONS},
+            "content": IMAGE_CONTENT,
         },
         304: {"description": "The image that `If-None-Match` names is still there."},
         **problems("query_not_found", "image_not_found", "query_erased", "not_authenticated", "not_allowed"),
@@ -177,13 +177,4 @@ async def get_image(
     etag = f'"{blob.sha256}"'
     if is_seen(if_none_match, etag):
         return not_modified(etag)
-    extension = _EXTENSIONS.get(blob.media_type, "bin")
-    headers = {
-        "ETag": etag,
-        "Cache-Control": FRESH,
-        "Content-Disposition": f'inline; filename="{query_id}.{extension}"',
-        # The bytes are a stranger's: a browser must neither guess their type nor run anything in them.
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-    }
-    return Response(blob.data, media_type=blob.media_type, headers=headers)
+    return image_response(blob.data, blob.media_type, name=query_id, headers={"ETag": etag})

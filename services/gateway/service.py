@@ -4,9 +4,11 @@ from contextlib import AsyncExitStack
 
 from fastapi import APIRouter
 
+from services.gateway.dead_letters import DeadLetters
 from services.gateway.detectors import Detectors
 from services.gateway.groundlight import surface as groundlight
 from services.gateway.models import Models
+from services.gateway.routes_dead_letters import router as dead_letters_router
 from services.gateway.routes_detectors import router as detectors_router
 from services.gateway.routes_models import router as models_router
 from services.gateway.routes_queries import router as queries_router
@@ -26,6 +28,7 @@ class Gateway:
         self.detectors = Detectors(platform)
         self.models = Models(platform)
         self.tokens = Tokens(platform.store, platform.clock, pepper_of(platform.settings))
+        self.dead_letters = DeadLetters(platform)
 
     @property
     def routers(self) -> tuple[APIRouter, ...]:
@@ -36,6 +39,7 @@ class Gateway:
             detectors_router,
             models_router,
             tokens_router,
+            dead_letters_router,
             *groundlight.ROUTERS,
         )
 

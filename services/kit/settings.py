@@ -115,6 +115,7 @@ class Settings(BaseSettings):
     )
     ask_wait_s: Annotated[float, Field(ge=0, le=9)] = Field(
         5.0, description="How long a synchronous ask of a Groundlight client is held for a model's answer."
+    )
     dead_letter_days: Annotated[float, Field(gt=0)] = Field(
         30.0, description="Messages that were given up are removed after this."
     )

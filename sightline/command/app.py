@@ -5,6 +5,7 @@ import typer
 from sightline.command import (
     capture,
     completion,
+    dead,
     detectors,
     drill,
     lookup,
@@ -43,5 +44,6 @@ def create_app() -> typer.Typer:
     app.add_typer(detectors.create_app(), name="detectors")
     app.add_typer(models.create_app(), name="models")
     app.add_typer(tokens.create_app(), name="tokens")
+    app.add_typer(dead.create_app(), name="dead")
     app.add_typer(topology.create_app(), name="topology")
     return app

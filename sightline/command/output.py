@@ -95,11 +95,12 @@ def progress() -> Progress:
 
 
 def _by(query: Query) -> str:
-    if query.error is not None:
-        return f"{query.error.reason} {query.error.detail}".strip()
+    failure = f"{query.error.reason} {query.error.detail}".strip() if query.error is not None else ""
     answer = query.answer
     if answer is None:
-        return f"waits for a person ({query.held})" if query.held else ""
+        return f"waits for a person ({query.held})" if query.held else failure
     if answer.source == "person":
-        return answer.answered_by or "a person"
-    return f"{answer.model.name} {short_digest(answer.model.digest)}" if answer.model else "a model"
+        by = answer.answered_by or "a person"
+    else:
+        by = f"{answer.model.name} {short_digest(answer.model.digest)}" if answer.model else "a model"
+    return f"{by}, after it had failed: {failure}" if failure else by
