@@ -1,6 +1,9 @@
 """Dead letters: messages that a queue gave up, kept for an operator."""
 
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from contracts.http.base import Json, Resource
 
@@ -38,7 +41,7 @@ class LetterImage(Resource):
 class DeadLetterDetail(DeadLetter):
     """A dead letter with its message. `payload` is null when it cannot be read; bytes in it are left out."""
 
-    headers: dict[str, str] = {}
+    headers: Annotated[dict[str, str], Field(default_factory=dict)]
     payload: Json = None
     image: LetterImage | None = None
 

@@ -10,7 +10,8 @@ from contracts.topics import FACTS, IMAGE_QUERIES
 from contracts.v1.dead_letter import DeadLetterRequeued
 from contracts.v1.image_query import Image, ImageAnswer, ImageQueryAnswered, ImageQuerySubmitted
 from services.kit.bus.codec import encode, event_of
-from services.kit.bus.consume import Consumer, Done, Outcome, Reject, Work
+from services.kit.bus.consume import Consumer
+from services.kit.bus.outcomes import Done, Outcome, Reject, Work
 from services.kit.platform import Platform
 from services.kit.runtime import running
 from services.kit.settings import Settings, load
@@ -80,7 +81,7 @@ async def _requeue_all_twice(settings: Settings, count: int) -> None:
         app = await stack.enter_async_context(running(settings, [create]))
         platform: Platform = app.state.platform
         worker = Worker()
-        consumer = Consumer(platform.bus, platform.metrics, IMAGE_QUERIES, worker.handle, batch=16)
+        consumer = Consumer(platform.bus, platform.metrics, IMAGE_QUERIES, worker.handle, batch=16, most_failures=count + 1)
         await consumer.start(stack, drain_s=10)
         questions = [question() for _ in range(count)]
         events = [event_of(q, source="test", tenant=TENANT, at=AT, subject=q.query_id) for q in questions]
