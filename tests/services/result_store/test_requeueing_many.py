@@ -81,7 +81,9 @@ async def _requeue_all_twice(settings: Settings, count: int) -> None:
         app = await stack.enter_async_context(running(settings, [create]))
         platform: Platform = app.state.platform
         worker = Worker()
-        consumer = Consumer(platform.bus, platform.metrics, IMAGE_QUERIES, worker.handle, batch=16, most_failures=count + 1)
+        consumer = Consumer(
+            platform.bus, platform.metrics, IMAGE_QUERIES, worker.handle, batch=16, most_failures=count + 1
+        )
         await consumer.start(stack, drain_s=10)
         questions = [question() for _ in range(count)]
         events = [event_of(q, source="test", tenant=TENANT, at=AT, subject=q.query_id) for q in questions]
