@@ -7,10 +7,12 @@ BIN := $(VENV)/bin
 # Two locks, one environment: what running takes, and what tests and checks take beside it.
 RUN_STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-tests
+# Room for every kind of fault at least once.
+DRILL_SECONDS ?= 140
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE = uv pip compile pyproject.toml --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate --python-version 3.11 --universal
 
-.PHONY: help setup setup-tests demo test check format servers generate lock bench
+.PHONY: help setup setup-tests demo test drill check format servers generate lock bench
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +41,11 @@ test: setup-tests ## run all tests, with a real RabbitMQ and a real MongoDB
 	$(BIN)/python -m infra.local.install --for-tests
 	$(BIN)/python -m tests.support.clients
 	SIGHTLINE_TEST_SERVERS=$${SIGHTLINE_TEST_SERVERS:-local} $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup
+
+drill: setup-tests ## break the platform under load for DRILL_SECONDS, then run the tests that take minutes
+	$(BIN)/python -m infra.local.install
+	$(BIN)/sightline drill --seconds $(DRILL_SECONDS)
+	$(BIN)/python -m pytest -m drill
 
 check: setup-tests ## format, lint, types, import rules, contract drift: what CI runs before the tests
 	$(BIN)/ruff format --check .

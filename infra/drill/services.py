@@ -146,9 +146,10 @@ class Supervisor:
         return status
 
     async def stop(self) -> dict[str, int]:
-        """End every service in good order, upstream first; return the exit status of each."""
+        """End every service in good order, all at once; return the exit status of each."""
         await self._pause()
-        return {service.name: await self._end(service) for service in reversed(self.services)}
+        statuses = await asyncio.gather(*(self._end(service) for service in self.services))
+        return {service.name: status for service, status in zip(self.services, statuses, strict=True)}
 
     async def close(self) -> None:
         """End what is left, decoders of killed services included."""
