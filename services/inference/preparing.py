@@ -8,6 +8,7 @@ from contracts.http.models import ManifestInput
 from contracts.v1.image_query import Image
 from services.inference.decoding import Decode, Decoded, DecodePool
 from services.inference.preprocess import Batch, write_row
+from services.kit.crash import crash_at
 from services.kit.errors import NotFound, Refused
 from services.kit.metrics import Metrics
 from services.kit.store.port import Blobs
@@ -48,6 +49,7 @@ class Preparation:
 
         def job(decode: Decode) -> Prepared:
             _verify(data, image)
+            crash_at("inference.decoding")
             decoded = decode(data, wanted)
             self._metrics.decode_seconds.observe(decoded.decode_s)
             return _place(decoded, wanted, row)

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from typing import Literal, get_args
+from typing import Literal
 
 CrashPoint = Literal[
     "submitter.before_claim",
@@ -15,9 +15,10 @@ CrashPoint = Literal[
     "result_store.facts.delivered",
     "result_store.written",
     "result_store.facts.confirmed",
-    "gateway.waiting",
+    "waiter.waiting",
 ]
-CRASH_POINTS: tuple[CrashPoint, ...] = get_args(CrashPoint)
+"""`bus.published`: a message is stored, and nobody here has acted on that yet. `delivered`: taken, nothing done.
+`confirmed`: what the handler made is stored, and the delivery not acknowledged."""
 
 # The one setting that is not passed down: a point may lie anywhere. `settings` checks the name.
 _CHOSEN = os.environ.get("SIGHTLINE_CRASH_AT", "")

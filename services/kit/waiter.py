@@ -16,6 +16,7 @@ from contracts.v1.results import ResultsStored, StoredResult
 from services.kit.bus.consume import Consumer
 from services.kit.bus.outcomes import Done, Outcome, Work
 from services.kit.bus.port import Bus
+from services.kit.crash import crash_at
 from services.kit.errors import PlatformError, Unavailable
 from services.kit.metrics import Metrics
 from services.kit.store.documents import QueryDocument, QueryKey
@@ -129,6 +130,7 @@ class Waiter:
             enough = document is not None and (document.erased_at is not None or wanted(summary_of(document)))
             if enough or (appear_s if document is None else timeout_s) <= 0:
                 return document
+            crash_at("waiter.waiting")
             found = await _result_of(wait, appear_s, deadline)
             return found or (await self._store.queries.load([key])).get(key)
         finally:

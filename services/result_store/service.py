@@ -18,6 +18,7 @@ from services.kit.bus.codec import event_of
 from services.kit.bus.consume import Consumer
 from services.kit.bus.intake import Linger
 from services.kit.bus.outcomes import Done, Outcome, Work
+from services.kit.crash import crash_at
 from services.kit.errors import PlatformError, Unavailable
 from services.kit.platform import Platform
 from services.kit.store.documents import QueryDocument, QueryKey
@@ -75,6 +76,7 @@ class ResultStore:
     async def _on_facts(self, batch: Sequence[Work]) -> Sequence[Outcome]:
         facts = [fact for work in batch for fact in facts_of(work.event)]
         events = self._tell(await self._writer.write(facts))
+        crash_at("result_store.written")
         for work in batch:
             events += await self._on_control(work.event)
         return [Done(events), *[Done()] * (len(batch) - 1)]

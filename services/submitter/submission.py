@@ -13,6 +13,7 @@ import structlog
 from contracts.ids import EVENT, IMAGE_QUERY, is_id, new_id
 from contracts.v1.image_query import MAX_IMAGE_BYTES, Image, ImageQuerySubmitted
 from services.kit.bus.codec import encode, event_of
+from services.kit.crash import crash_at
 from services.kit.errors import Refused, Unavailable
 from services.kit.images import ImageFacts, check_declared, inspect
 from services.kit.platform import Platform
@@ -113,9 +114,11 @@ class Submissions:
         with self._counting_refusals():
             asked = await self._check(question)
             claim, repeated = await self._claim(asked)
+            crash_at("submitter.claimed")
             document = await self._record_of(claim) if repeated else None
             if document is None:
                 await self._publish(asked, claim)
+            crash_at("submitter.confirmed")
         self._platform.metrics.submitted.labels("repeated" if repeated else "accepted").inc()
         log.debug("submitter.accepted", query_id=claim.id, tenant=claim.tenant, repeated=repeated)
         return Accepted(claim=claim, document=document)
@@ -140,6 +143,7 @@ class Submissions:
 
     async def _claim(self, asked: _Asked) -> tuple[Claim, bool]:
         """Return the claim that counts, and whether an earlier submission with the same key made it."""
+        crash_at("submitter.before_claim")
         question, now = asked.question, self._platform.clock.now()
         request = _request(asked, question.query_id or new_id(IMAGE_QUERY, now), now)
         ours = Claim(

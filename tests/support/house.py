@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,11 +38,25 @@ class Process:
 class House:
     """The running services; `request` finds the right door by the table of routes, as an edge proxy does."""
 
+    start: Callable[[str, int, Mapping[str, str]], Process]
     processes: list[Process] = field(default_factory=list)
+
+    def process(self, name: str) -> Process:
+        """Return the first service of that name."""
+        return next(process for process in self.processes if process.name == name)
+
+    def restart(self, name: str, settings: Mapping[str, str] | None = None) -> Process:
+        """Start the first service of that name again, with these settings more; if it runs, end it in good order."""
+        old = self.process(name)
+        if old.process.poll() is None:
+            assert old.stop() == 0
+        number = self.processes.index(old)
+        self.processes[number] = self.start(name, number, settings or {})
+        return self.processes[number]
 
     def url(self, name: str) -> str:
         """Return the origin of the first service of that name."""
-        return next(process.url for process in self.processes if process.name == name)
+        return self.process(name).url
 
     def door(self, method: str, path: str) -> str:
         """Return the origin that the table of routes gives to a request."""
@@ -75,22 +89,31 @@ def house(
     They all start at once, as containers do: none may rely on another being there first.
     """
     with ExitStack() as stack:
-        started = []
-        for number, name in enumerate(services):
+
+        def spawn(name: str, number: int, more: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], Path]:
             environment = {
                 "SIGHTLINE_BUS": bus if isinstance(bus, str) else bus[name],
                 "SIGHTLINE_STORE": store if isinstance(store, str) else store[name],
                 "SIGHTLINE_TOKEN_PEPPER": "the same for all",
                 "SIGHTLINE_SWEEP_INTERVAL_S": "2",
                 **(settings or {}),
+                **more,
             }
-            started.append((name, *stack.enter_context(_started(folder / f"{number}-{name}", name, environment))))
-        yield House([Process(name, wait_until_ready(process, log), process, log) for name, process, log in started])
+            return stack.enter_context(_started(folder / f"{number}-{name}", name, environment))
+
+        def start(name: str, number: int, more: Mapping[str, str]) -> Process:
+            return ready(name, *spawn(name, number, more))
+
+        def ready(name: str, process: subprocess.Popen[bytes], log: Path) -> Process:
+            return Process(name, wait_until_ready(process, log), process, log)
+
+        started = [(name, *spawn(name, number, {})) for number, name in enumerate(services)]
+        yield House(start, [ready(*each) for each in started])
 
 
 @contextmanager
 def _started(folder: Path, name: str, environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     log = folder / "log"
     command = [sys.executable, "-m", "sightline", "serve", name, "--port", "0", "--data", str(folder)]
     with log.open("ab") as errors:

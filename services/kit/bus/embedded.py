@@ -15,6 +15,7 @@ from services.kit.bus.routing import Route, route_message
 from services.kit.bus.rows import MemoryRows, Post, Rows
 from services.kit.bus.subscription import EmbeddedSubscription, Line
 from services.kit.bus.waiting import Tasks
+from services.kit.crash import crash_at
 from services.kit.errors import Unavailable
 
 LONGEST_BROADCAST = 10_000
@@ -87,6 +88,7 @@ class EmbeddedBus:
         posts = [Post(message, route.queues) for message, route in routed if route.queues]
         if posts:
             await self._rows.put(posts)
+            crash_at("bus.published")
         for name in {name for post in posts for name in post.queues}:
             self._line(name).signal.wake()
         for message, route in routed:

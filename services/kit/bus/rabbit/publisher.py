@@ -13,6 +13,7 @@ from services.kit.bus.port import Message
 from services.kit.bus.rabbit.faults import ANSWER_S, is_fault_of_connection, is_ours, text_of, translated
 from services.kit.bus.rabbit.letters import to_driver
 from services.kit.bus.rabbit.link import Link, close_channel
+from services.kit.crash import crash_at
 from services.kit.errors import PlatformError, Unavailable, Undecodable, Unknown
 
 _WINDOW = 50
@@ -122,6 +123,7 @@ class Publisher:
                 properties=message.properties,
                 mandatory=posting.mandatory,
             )
+            crash_at("bus.published")
         except asyncio.CancelledError:
             if is_ours():
                 raise
