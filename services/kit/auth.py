@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from contracts.http.tokens import SCOPES, Scope
 from services.kit.errors import ConfigError, Refused, Unavailable
+from services.kit.places import make_folder
 from services.kit.settings import Settings
 from services.kit.store.port import Store
 from services.kit.store.records import TokenRecord
@@ -85,8 +86,8 @@ def with_own_pepper(settings: Settings) -> Settings:
     if settings.token_pepper is not None:
         return settings
     path = settings.data / "token-pepper"
+    make_folder(settings.data)
     try:
-        settings.data.mkdir(parents=True, exist_ok=True)
         pepper = _read_or_make(path)
     except OSError as error:
         raise ConfigError(f"cannot use {path}: {error.strerror}") from error

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from services.kit.errors import ConfigError, Unavailable
+from services.kit.places import check_file, in_use, lock_of, make_folder
 
 T = TypeVar("T")
 
@@ -83,15 +84,14 @@ class Database:
         Raises:
             ConfigError: the folder cannot be written, the file is not ours, or another process has it.
         """
+        check_file(self._path)
+        make_folder(self._path.parent)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock_file = self._path.with_name(self._path.name + ".lock").open("w")
+            self._lock_file = lock_of(self._path).open("w")
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._close_file()
-            raise ConfigError(
-                f"{self._path} is in use by another Sightline process; stop it or choose another --data"
-            ) from None
+            raise in_use(self._path) from None
         except OSError as error:
             self._close_file()
             raise ConfigError(f"cannot write {self._path}: {error.strerror}") from error

@@ -45,7 +45,7 @@ def open_bus(settings: Settings) -> Bus:
         return MemoryBus()
     if scheme in {"amqp", "amqps"}:
         return _rabbit_bus(settings)
-    return SqliteBus(_path_in(settings.bus_url))
+    return SqliteBus(sqlite_path(settings.bus_url))
 
 
 def _rabbit_bus(settings: Settings) -> Bus:
@@ -65,7 +65,7 @@ def open_store(settings: Settings, clock: Clock) -> Store:
     """Return the store that the address names, not yet entered."""
     if settings.store_url.startswith("mongodb"):
         return _mongo_store(settings, clock)
-    return SqliteStore(_path_in(settings.store_url), clock)
+    return SqliteStore(sqlite_path(settings.store_url), clock)
 
 
 def _mongo_store(settings: Settings, clock: Clock) -> Store:
@@ -212,7 +212,7 @@ async def _started(server: _Server, serving: asyncio.Task[None]) -> None:
         await asyncio.sleep(0.01)
 
 
-def _path_in(url: str) -> Path:
+def sqlite_path(url: str) -> Path:
     """Return the path of `sqlite:///relative` or `sqlite:////absolute`."""
     path = url.removeprefix("sqlite:///")
     if not path or path == url:

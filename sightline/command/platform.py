@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import sys
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -100,8 +99,7 @@ def _callers(settings: Any) -> str:
 
 
 def _check(given: dict[str, Any]) -> None:
-    runtime, settings_module = part("services.kit.runtime", "service"), part("services.kit.settings", "service")
-    errors, clock = part("services.kit.errors", "service"), part("services.kit.clock", "service")
+    settings_module, errors = part("services.kit.settings", "service"), part("services.kit.errors", "service")
     logging = part("services.kit.logging", "service")
     redact = logging.redact
     with translated():
@@ -109,21 +107,13 @@ def _check(given: dict[str, Any]) -> None:
     logging.configure("WARNING", settings.log_format)
     print(redact(json.dumps(settings.model_dump(mode="json"), indent=2)))
 
-    async def reach(open_part: Any) -> None:
-        async with AsyncExitStack() as stack:
-            opened = await stack.enter_async_context(open_part())
-            await opened.check()
-
     reached = True
-    for name, address, open_part in (
-        ("bus", settings.bus_url, lambda: runtime.open_bus(settings)),
-        ("store", settings.store_url, lambda: runtime.open_store(settings, clock.SystemClock())),
-    ):
+    for name, (address_of, reach) in part("services.kit.reach", "service").PARTS.items():
+        address = redact(address_of(settings))
         try:
-            asyncio.run(reach(open_part))
-            print(f"{name} {redact(address)}: reached", file=sys.stderr)
+            print(f"{name} {address}: {asyncio.run(reach(settings))}", file=sys.stderr)
         except errors.PlatformError as error:
             reached = False
-            print(f"{name} {redact(address)}: {error}", file=sys.stderr)
+            print(f"{name} {address}: {error}", file=sys.stderr)
     if not reached:
         raise CommandFailed("this configuration cannot run")

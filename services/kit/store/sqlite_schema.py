@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from services.kit.errors import ConfigError
+from services.kit.places import address_to_look, check_file
 from services.kit.store.micros import to_micros
 from services.kit.store.port import Cursor
 
@@ -139,10 +140,11 @@ def verify_format(path: Path) -> None:
     Raises:
         ConfigError: the file is something else, or a newer version made it.
     """
+    check_file(path)
     if not path.exists() or path.stat().st_size == 0:
         return
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(address_to_look(path), uri=True)) as connection:
             application_id = connection.execute("PRAGMA application_id").fetchone()[0]
             number = connection.execute("PRAGMA user_version").fetchone()[0]
             empty = connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None

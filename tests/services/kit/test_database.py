@@ -235,5 +235,5 @@ def test_a_file_that_is_no_database_is_left_alone(path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_a_wrong_setting(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ConfigError, match="cannot write"):
+    with pytest.raises(ConfigError, match="is not a folder"):
         Database(tmp_path / "file" / "notes.sqlite", _SCHEMA).open()

@@ -104,6 +104,35 @@ def test_check_config_prints_the_settings_without_secrets(process: Run, tmp_path
     assert "store" in ran.stderr
 
 
+def test_check_config_makes_nothing_and_changes_nothing(process: Run, tmp_path: Path) -> None:
+    data = tmp_path / "deep" / "data"
+    ran = process("serve", "gateway", "--check-config", "--data", data)
+    assert (ran.exit_code, ran.stderr.count("made at the first start")) == (0, 2)
+    assert list(tmp_path.iterdir()) == []
+
+    def traces() -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in [data, *data.iterdir()]}
+
+    with serving(data):
+        taken = process("serve", "gateway", "--check-config", "--data", data)
+        assert (taken.exit_code, taken.stderr.count("in use by another Sightline process")) == (1, 2)
+    before = traces()
+    ran = process("serve", "gateway", "--check-config", "--data", data)
+    assert (ran.exit_code, ran.stderr.count("reached")) == (0, 2)
+    assert traces() == before
+
+
+@pytest.mark.parametrize("arguments", [("up",), ("serve", "gateway"), ("serve", "gateway", "--check-config")])
+def test_a_file_where_the_folder_must_be_is_said(process: Run, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    ran = process(*arguments, "--data", tmp_path / "notes.txt" / "data")
+    assert ran.exit_code == 1
+    assert f"{tmp_path / 'notes.txt'} is not a folder" in ran.stderr
+    assert "File exists" not in ran.stderr
+    folder = process(*arguments, "--data", tmp_path / "new", "--store", f"sqlite:///{tmp_path}")
+    assert (folder.exit_code, "is a folder; name a file in it" in folder.stderr) == (1, True)
+
+
 def test_check_config_fails_when_something_cannot_be_reached(process: Run, tmp_path: Path) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.write_text("")
