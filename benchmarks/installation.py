@@ -18,7 +18,7 @@ import httpx2
 from benchmarks.folders import ROOT
 from benchmarks.models import BenchmarkModel
 from benchmarks.usage import Usage, usage_of
-from contracts.http.routes import ROUTES
+from contracts.http.routes import owner_of
 
 _READY = re.compile(rb"ready: (http://\S+)")
 _START_S = 60.0
@@ -55,15 +55,7 @@ class Installation:
 
     def door(self, method: str, path: str) -> str:
         """Return the address of the service that owns a path, by the table of routes."""
-        parts = path.partition("?")[0].split("/")
-        for route in ROUTES:
-            template = route.path.split("/")
-            same_shape = route.method == method and len(template) == len(parts)
-            if same_shape and all(
-                want.startswith("{") or want == had for want, had in zip(template, parts, strict=True)
-            ):
-                return self.origin(route.service)
-        raise LookupError(f"no service owns {method} {path}")
+        return self.origin(owner_of(method, path.partition("?")[0]))
 
     def usage(self) -> dict[str, Usage]:
         """Return what each service and server used up to now; processes of one service count together."""

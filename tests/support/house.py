@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from contracts.http.routes import ROUTES
+from contracts.http.routes import owner_of
 from tests.support.server import ROOT, clean_environment, wait_until_ready
 
 SERVICES = ("result_store", "inference", "inference", "submitter", "gateway")
@@ -60,13 +60,7 @@ class House:
 
     def door(self, method: str, path: str) -> str:
         """Return the origin that the table of routes gives to a request."""
-        parts = path.split("/")
-        for route in ROUTES:
-            template = route.path.split("/")
-            same = route.method == method and len(template) == len(parts)
-            if same and all(t.startswith("{") or t == p for t, p in zip(template, parts, strict=True)):
-                return self.url(route.service)
-        raise AssertionError(f"no route for {method} {path}")
+        return self.url(owner_of(method, path))
 
     def request(self, client: httpx2.Client, method: str, path: str, **given: Any) -> httpx2.Response:
         """Send a request to the service that owns it."""
