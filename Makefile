@@ -40,7 +40,7 @@ demo: setup ## run the main job on the demo video: capture, submit, look up, wai
 test: setup-tests ## run all tests, with a real RabbitMQ and a real MongoDB
 	$(BIN)/python -m infra.local.install --for-tests
 	$(BIN)/python -m tests.support.clients
-	SIGHTLINE_TEST_SERVERS=$${SIGHTLINE_TEST_SERVERS:-local} $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup
 
 drill: setup-tests ## break the platform under load for DRILL_SECONDS, then run the tests that take minutes
 	$(BIN)/python -m infra.local.install

@@ -20,8 +20,10 @@ from contracts.base import NAME_PATTERN
 from infra.passwords import PasswordFolder
 from services.kit.bus.port import DEVICE_USER
 from services.kit.bus.rabbit.permissions import DEVICE, Permissions, permissions, roles
+from services.kit.bus.rabbit.topology import EXCHANGE_TYPES
 
 TOPOLOGY = "topology"
+_PLAIN = {"auto_delete": False, "internal": False, "arguments": {}}
 _EVERYTHING = Permissions(".*", ".*", ".*")
 _DEVICE_NAME = re.compile(NAME_PATTERN.rstrip("$") + r"(\.[A-Za-z0-9_-]{1,63})?")
 
@@ -53,7 +55,29 @@ def definitions(vhost: str, table: Mapping[str, Permissions], passwords: Passwor
             }
             for user in table
         ],
-        "permissions": [{"user": user, "vhost": vhost, **allowed._asdict()} for user, allowed in table.items()],
+        **grants(vhost, table),
+    }
+
+
+def grants(vhost: str, table: Mapping[str, Permissions]) -> dict[str, list[dict[str, Any]]]:
+    """Return the parts of a definitions document that say what users are allowed in a virtual host.
+
+    Keys are allowed by exchange, which RabbitMQ wants to be there first: so these come along.
+    """
+    whom = {user: {"user": user, "vhost": vhost} for user in table}
+    exchanges = sorted({topic.exchange for allowed in table.values() for topic in allowed.topics})
+    return {
+        "exchanges": [
+            {"name": name, "vhost": vhost, "type": EXCHANGE_TYPES[name], "durable": True, **_PLAIN}
+            for name in exchanges
+        ],
+        "permissions": [
+            {**whom[user], "configure": allowed.configure, "write": allowed.write, "read": allowed.read}
+            for user, allowed in table.items()
+        ],
+        "topic_permissions": [
+            {**whom[user], **topic._asdict()} for user, allowed in table.items() for topic in allowed.topics
+        ],
     }
 
 

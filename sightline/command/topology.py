@@ -11,6 +11,8 @@ from sightline.command.options import Json, part, translated
 from sightline.command.output import print_table
 
 _EXTRA = "rabbitmq"
+_NAMES = 3
+"""Patterns of names come first: configure, write, read."""
 
 
 def create_app() -> typer.Typer:
@@ -50,18 +52,22 @@ def permissions(
     *,
     as_json: Json = False,
 ) -> None:
-    """Print what the broker's user of each service must be allowed: configure, write, read."""
+    """Print what the broker's user of each service must be allowed: configure, write, read.
+
+    With --json also the routing keys of each exchange, for rabbitmqctl set_topic_permissions.
+    """
     table = part("services.kit.bus.rabbit.permissions", "service")
     if service is not None and service not in table.roles():
         raise CommandFailed(f"there is no service {service}; there are {', '.join(table.roles())}", exit_code=USAGE)
     granted = {role: table.permissions(role) for role in table.roles() if service in {None, role}}
     if as_json:
         for role, patterns in granted.items():
-            print(json.dumps({"service": role, **patterns._asdict()}))
+            topics = [topic._asdict() for topic in patterns.topics]
+            print(json.dumps({"service": role, **patterns._asdict(), "topics": topics}))
     elif service is not None:
-        print(*granted[service])
+        print(*granted[service][:_NAMES])
     else:
-        rows = [(role, *patterns) for role, patterns in granted.items()]
+        rows = [(role, *patterns[:_NAMES]) for role, patterns in granted.items()]
         print_table(("SERVICE", "CONFIGURE", "WRITE", "READ"), rows)
 
 

@@ -80,16 +80,15 @@ class _Container:
 class AmqpContainer(_Container):
     """A RabbitMQ in a container, from the official image or from an offline one."""
 
-    def __init__(self, image: str) -> None:
+    def __init__(self, image: str, *, config: Mapping[str, str]) -> None:
         self._port, management_port = free_ports(2)
         self._password = secrets.token_urlsafe(16)
         super().__init__(image, ports={5672: self._port, 15672: management_port}, ready=self._serves)
         self._host = self.docker.get_docker_client().host()
         self._management = Management(self._host, management_port, rabbitmq.USER, self._password)
-        config = rabbitmq.server_config(
-            user=rabbitmq.USER, password=self._password, extra={"log.console": "true", "log.console.level": "warning"}
-        )
-        self.docker.with_copy_into_container(config.encode(), "/etc/rabbitmq/sightline.conf")
+        logged = {"log.console": "true", "log.console.level": "warning"}
+        text = rabbitmq.server_config(user=rabbitmq.USER, password=self._password, extra={**logged, **config})
+        self.docker.with_copy_into_container(text.encode(), "/etc/rabbitmq/sightline.conf")
         self.docker.with_copy_into_container(rabbitmq.PLUGINS.encode(), "/etc/rabbitmq/enabled_plugins")
         self.docker.with_env("RABBITMQ_CONFIG_FILE", "/etc/rabbitmq/sightline.conf")
         self.launch()

@@ -9,6 +9,7 @@ import aio_pika
 from aiormq.abc import AbstractChannel
 
 from infra.local.rabbitmq import vhost_of
+from infra.rabbitmq.users import grants
 from services.kit.bus.rabbit.permissions import Permissions
 from tests.support.servers import amqp_server
 
@@ -29,9 +30,9 @@ def user_of(url: str, permissions: Permissions, name: str = "user") -> Iterator[
     """The same place as a new user, who may do what `permissions` say."""
     server = amqp_server()
     name = f"{name}-{secrets.token_hex(4)}"
-    server.ctl("add_user", name, "secret")
+    user = {"name": name, "password": "secret", "tags": []}
+    server.define({"users": [user], **grants(vhost_of(url), {name: permissions})})
     try:
-        server.ctl("set_permissions", "-p", vhost_of(url), name, *permissions)
         parts = urlsplit(url)
         yield urlunsplit(parts._replace(netloc=f"{name}:secret@{parts.netloc.rpartition('@')[2]}"))
     finally:

@@ -1,8 +1,9 @@
 """The real RabbitMQ and the real MongoDB of a test session, each started when the first test asks for it.
 
 Where they come from, in this order: an address given (SIGHTLINE_TEST_AMQP_URL, SIGHTLINE_TEST_MONGODB_URL), a Docker
-engine, processes of this user. SIGHTLINE_TEST_SERVERS=docker or =local asks for one of the last two only. A server
-that cannot be had fails the tests that need it, with what to install; no test is skipped for it.
+engine that has or gets the images, processes of this user. SIGHTLINE_TEST_SERVERS=docker or =local asks for one of the
+last two only. A server that cannot be had fails the tests that need it, with what to install; no test is skipped for
+it.
 
 One server serves the whole session, so a test works in a virtual host or a database of its own. A test that stops,
 kills or freezes a server gives it back running.
@@ -10,7 +11,7 @@ kills or freezes a server gives it back running.
 
 import atexit
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,9 @@ from infra.local.rabbitmq import RabbitMQ
 from tests.support import engine
 from tests.support.given_servers import GivenAmqp, GivenMongo
 
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+"""The limit of the session's RabbitMQ, old or new: what 4.x sets by itself."""
+AMQP_CONFIG = {"max_message_size": str(MAX_MESSAGE_BYTES)}
 _SOURCES = ("any", "docker", "local")
 
 
@@ -89,12 +93,11 @@ def amqp_server() -> AmqpServer:
     """
     if url := os.environ.get("SIGHTLINE_TEST_AMQP_URL"):
         return GivenAmqp(url)
-    if _uses_docker():
+    if image := _image(engine.rabbitmq_image):
         from tests.support.containers import AmqpContainer
 
-        image = engine.rabbitmq_image()
-        return _endings().enter_context(closing(AmqpContainer(image)))
-    server = RabbitMQ(session_folder("rabbitmq"))
+        return _endings().enter_context(closing(AmqpContainer(image, config=AMQP_CONFIG)))
+    server = RabbitMQ(session_folder("rabbitmq"), config=AMQP_CONFIG)
     _endings().callback(server.close)
     server.start()
     return server
@@ -109,10 +112,9 @@ def mongodb_server() -> MongoServer:
     """
     if url := os.environ.get("SIGHTLINE_TEST_MONGODB_URL"):
         return GivenMongo(url)
-    if _uses_docker():
+    if image := _image(engine.mongodb_image):
         from tests.support.containers import MongoContainer
 
-        image = engine.mongodb_image()
         return _endings().enter_context(closing(MongoContainer(image)))
     server = MongoDB(session_folder("mongodb"))
     _endings().callback(server.close)
@@ -141,6 +143,18 @@ def session_folder(kind: str) -> Path:
     folder = folders.make_folder(kind)
     endings.callback(folders.remove, folder)
     return folder
+
+
+def _image(choose: Callable[[], str]) -> str | None:
+    """The image of a server, None where it is to be a process: an engine without images is none, unless asked for."""
+    if not _uses_docker():
+        return None
+    try:
+        return choose()
+    except ServerMissingError:
+        if os.environ.get("SIGHTLINE_TEST_SERVERS") == "docker":
+            raise
+        return None
 
 
 @cache

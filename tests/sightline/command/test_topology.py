@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from services.kit.bus.rabbit.permissions import permissions, roles
+from services.kit.bus.rabbit.permissions import TopicPermissions, permissions, roles
 from services.kit.bus.rabbit.topology import all_specs
 from sightline.command.app import create_app
 from tests.support.rabbit import empty_place
@@ -44,8 +44,11 @@ def test_declare_that_cannot_says_why_in_one_line(arguments: list[str], code: in
 def test_permissions_are_those_of_the_table() -> None:
     code, out, _ = run("permissions", "--json")
     assert code == 0
-    printed = {row.pop("service"): tuple(row.values()) for row in map(json.loads, out.splitlines())}
-    assert printed == {role: tuple(permissions(role)) for role in roles()}
+    rows = [json.loads(line) for line in out.splitlines()]
+    printed = {row["service"]: (row["configure"], row["write"], row["read"]) for row in rows}
+    assert printed == {role: permissions(role)[:3] for role in roles()}
+    keys = {row["service"]: [TopicPermissions(**topic) for topic in row["topics"]] for row in rows}
+    assert keys == {role: list(permissions(role).topics) for role in roles()}
 
-    assert run("permissions", "device")[1].split() == list(permissions("device"))
+    assert run("permissions", "device")[1].split() == list(permissions("device")[:3])
     assert run("permissions", "nobody")[0] == 2

@@ -123,9 +123,9 @@ class RabbitBus:
         )
         ours = [each for each in self._subscriptions if each.name == name]
         return Depth(
-            ready=sum(count or 0 for count in (ready, *delayed)) + sum(each.waiting for each in ours),
+            ready=sum((ready, *delayed)) + sum(each.waiting for each in ours),
             unsettled=sum(each.unsettled for each in ours),
-            parked=parked or 0,
+            parked=parked,
         )
 
     async def check(self) -> None:

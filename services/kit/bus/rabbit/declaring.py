@@ -1,12 +1,12 @@
 """Declares the topology where we may, and says what is missing or different where we may not."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 
 import structlog
 from aiormq import exceptions as driver
 from aiormq.abc import AbstractChannel
+from pamqp import commands
 
 from contracts.topics import Queue
 from services.kit.bus.rabbit.faults import text_of, translated
@@ -28,7 +28,8 @@ class Topology:
     """What of the topology this process has found on the broker, or put there.
 
     A user of least privilege may declare nothing durable; then things are looked up, which tells that they are there
-    but not whether they are as they should be.
+    but not whether they are as they should be. From 4.3.1 on, RabbitMQ shows a user only what it was granted something
+    on; 4.2.6 and 4.3.0 show it nothing. What is hidden is taken to be there, and not asked for again.
     """
 
     def __init__(self, link: Link, limit_bytes: int) -> None:
@@ -36,6 +37,7 @@ class Topology:
         self._limit_bytes = limit_bytes
         self.may_declare: bool | None = None
         """None until the broker has told."""
+        self._exchanges_found: set[str] = set()
         self._found: dict[str, QueueSpec] = {}
         self._sure: set[str] = set()
         self._sure_of_exchanges = False
@@ -53,6 +55,8 @@ class Topology:
             Unavailable: the broker is away.
         """
         await self._make_sure(all_specs(lanes, self._limit_bytes))
+        if not self._found:
+            log.warning("bus.topology_hidden", reason="this user is shown no queue: one that is missing is seen in use")
 
     async def ensure(self, queue: Queue, lane: str) -> None:
         """Make sure of one durable queue and those that belong to it; at no cost once it is known. Raises as above."""
@@ -67,28 +71,17 @@ class Topology:
     async def check(self) -> None:
         """Return if everything that was there is there still, and as it should be; raise Unavailable otherwise."""
         try:
-            if self.may_declare:
-                async with self._link.channel() as channel:
-                    for name, kind in EXCHANGE_TYPES.items():
-                        await self._check_exchange(channel, name, kind)
-                    for spec in list(self._found.values()):
-                        await self._check_queue(channel, spec)
-                return
-            for name, kind in EXCHANGE_TYPES.items():
-                await self._check_apart(partial(self._check_exchange, name=name, kind=kind))
-            for spec in list(self._found.values()):
-                await self._check_apart(partial(self._check_queue, spec=spec))
+            async with self._link.channel() as channel:
+                for name in sorted(self._exchanges_found):
+                    await self._check_exchange(channel, name, EXCHANGE_TYPES[name])
+                for spec in list(self._found.values()):
+                    await self._check_queue(channel, spec)
+        except driver.ChannelAccessRefused as error:
+            self.doubt()
+            raise Unavailable(f"what could be looked at on RabbitMQ is hidden now: {text_of(error)}") from None
         except (Unavailable, ConfigError):
             self.doubt()
             raise
-
-    async def _check_apart(self, check: Callable[[AbstractChannel], Awaitable[None]]) -> None:
-        """Check one thing on a channel of its own: we may be refused the question, which says nothing of the rest."""
-        async with self._link.channel() as channel:
-            try:
-                await check(channel)
-            except driver.ChannelAccessRefused as error:
-                log.debug("bus.not_checked", reason=text_of(error))
 
     async def _check_exchange(self, channel: AbstractChannel, name: str, kind: str) -> None:
         try:
@@ -129,16 +122,23 @@ class Topology:
 
     async def _exchanges(self) -> None:
         for name, kind in EXCHANGE_TYPES.items():
-            if self.may_declare is not False and await self._declare_exchange(name, kind):
-                continue
-            async with self._link.channel() as channel:
-                try:
-                    async with translated(f"looking for exchange {name}", refusals=True):
-                        await channel.exchange_declare(name, passive=True)
-                except driver.ChannelNotFoundEntity:
-                    raise ConfigError(f"exchange {name} is missing on RabbitMQ; {_HOW}") from None
-                except driver.ChannelAccessRefused:
-                    log.debug("bus.not_looked_up", exchange=name)
+            declared = self.may_declare is not False and await self._declare_exchange(name, kind)
+            if declared or await self._exchange_is_there(name):
+                self._exchanges_found.add(name)
+            else:
+                self._exchanges_found.discard(name)
+
+    async def _exchange_is_there(self, name: str) -> bool:
+        """Say whether an exchange is seen to be there. Raises ConfigError if it is not, unless it is hidden."""
+        async with self._link.channel() as channel:
+            try:
+                async with translated(f"looking for exchange {name}", refusals=True):
+                    await channel.exchange_declare(name, passive=True)
+            except driver.ChannelNotFoundEntity:
+                raise ConfigError(f"exchange {name} is missing on RabbitMQ; {_HOW}") from None
+            except driver.ChannelAccessRefused:
+                return False
+        return True
 
     async def _declare_exchange(self, name: str, kind: str) -> bool:
         async with self._link.channel() as channel:
@@ -167,10 +167,20 @@ class Topology:
             await self._look_up(specs)
 
     async def _look_up(self, specs: Sequence[QueueSpec]) -> None:
+        hidden = []
         for spec in specs:
-            if await count_messages(self._link, spec.name) is None:
+            try:
+                missing = await look_for(self._link, spec.name) is None
+            except driver.ChannelAccessRefused:
+                self._found.pop(spec.name, None)
+                self._sure.add(spec.name)
+                hidden.append(spec.name)
+                continue
+            if missing:
                 raise ConfigError(f"queue {spec.name} is missing on RabbitMQ; {_HOW}")
             self._note(spec)
+        if hidden:
+            log.debug("bus.queues_hidden", queues=hidden)
 
     def _note(self, spec: QueueSpec) -> None:
         self._found[spec.name] = spec
@@ -201,17 +211,25 @@ async def declare(channel: AbstractChannel, spec: QueueSpec) -> None:
         raise Unavailable(f"queue {spec.name} cannot be bound: {text_of(error)}") from None
 
 
-async def count_messages(link: Link, name: str) -> int | None:
-    """Return how many messages are ready in a queue, None when there is no such queue.
+async def look_for(link: Link, name: str) -> commands.Queue.DeclareOk | None:
+    """Return what the broker tells of a queue, None when there is none.
 
-    Zero where the broker does not tell us (RabbitMQ 4.3 refuses the question to who may neither read nor write).
+    Raises:
+        ChannelAccessRefused: it is hidden from us.
+        Unavailable: the broker is away.
     """
     async with link.channel() as channel:
         try:
             async with translated(f"looking for queue {name}", refusals=True):
-                found = await channel.queue_declare(name, passive=True)
+                return await channel.queue_declare(name, passive=True)
         except driver.ChannelNotFoundEntity:
             return None
-        except driver.ChannelAccessRefused:
-            return 0
-    return found.message_count or 0
+
+
+async def count_messages(link: Link, name: str) -> int:
+    """Return how many messages are ready in a queue; none are in one that is missing, or hidden from us."""
+    try:
+        found = await look_for(link, name)
+    except driver.ChannelAccessRefused:
+        return 0
+    return 0 if found is None else found.message_count or 0

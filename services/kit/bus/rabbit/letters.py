@@ -136,7 +136,9 @@ def read(delivered: DeliveredMessage, queue: Queue) -> Letter:
     attempts = _number(history.get(_ATTEMPTS))
     if death:
         message, attempts = _given_up(message, death, attempts), 0
-    returned = _number(given.get("x-delivery-count")) if delivered.redelivered else 0
+    # A count that came along with what the broker buried is of the queue that gave it up: RabbitMQ 4.3 counts on.
+    counts = delivered.redelivered and not death
+    returned = _number(given.get("x-delivery-count")) if counts else 0
     delay_left_s = _number(history.get(_DELAY_MS)) / 1000
     return Letter(message=message, attempts=attempts + returned, returned=returned, delay_left_s=delay_left_s)
 

@@ -102,13 +102,29 @@ class Link:
             await close_channel(channel)
 
     async def _connect(self) -> None:
+        opened = aio_pika.Connection(
+            self._address.url,
+            ssl_context=self._address.tls,
+            client_properties={"connection_name": f"sightline {self.use}"},
+        )
+        try:
+            self._connection = await self._establish(opened)
+        except BaseException:
+            await opened.close()  # or it does so itself when it is forgotten, perhaps where no loop runs any more
+            raise
+        self._opened = opened
+        try:
+            self.capabilities = read_capabilities(self._connection.server_properties)
+        except ConfigError:
+            await self._disconnect()
+            raise
+        self.problem = ""
+        self._connected.set()
+
+    async def _establish(self, opened: aio_pika.Connection) -> AbstractConnection:
         try:
             async with asyncio.timeout(ANSWER_S):
-                opened = await aio_pika.connect(
-                    self._address.url,
-                    ssl_context=self._address.tls,
-                    client_properties={"connection_name": f"sightline {self.use}"},
-                )
+                await opened.connect()
         except TimeoutError:
             raise Unavailable(f"what listens at {self._address} says nothing within {ANSWER_S:g} s") from None
         except asyncio.CancelledError as error:
@@ -117,17 +133,9 @@ class Link:
             raise connect_error(error, self._address) from None
         except Exception as error:
             raise connect_error(error, self._address) from error
-        self._opened = opened
         if opened.transport is None:
             raise Unavailable(f"RabbitMQ at {self._address} closed the connection at once")
-        self._connection = opened.transport.connection
-        try:
-            self.capabilities = read_capabilities(self._connection.server_properties)
-        except ConfigError:
-            await self._disconnect()
-            raise
-        self.problem = ""
-        self._connected.set()
+        return opened.transport.connection
 
     async def _disconnect(self) -> None:
         self._connected.clear()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from aiormq import exceptions as driver
-from aiormq.abc import AbstractChannel
+from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from contracts.topics import Queue
 from services.kit.bus.port import Message
@@ -23,30 +23,27 @@ async def unpark(link: Link, publisher: Publisher, queue: Queue, lane: str, know
     name = queue.queue_name(lane)
     moved = 0
     async with link.channel() as channel:
-        try:
-            async with translated(f"looking into {parking_name(name)}", refusals=True):
-                found = await channel.queue_declare(parking_name(name), passive=True)
-        except driver.ChannelNotFoundEntity:
-            return 0
-        except driver.ChannelAccessRefused as error:
-            raise Unavailable(text_of(error)) from None
-        for _ in range(found.message_count or 0):
-            parked = await _next(channel, parking_name(name), queue)
-            if parked is None:
-                break
-            number, message = parked
+        got = await _next(channel, parking_name(name))
+        left = 0 if got is None else got.message_count or 0  # what is parked from now on waits for the next time
+        while got is not None:
+            message = read(got, queue).message
             if known(message):
                 await publisher.send(Posting(onward(message, attempts=0), BACK, name))
                 async with translated("taking out of the parking queue"):
-                    await channel.basic_ack(number)
+                    await channel.basic_ack(got.delivery_tag or 0)
                 moved += 1
+            got = await _next(channel, parking_name(name)) if left > 0 else None
+            left -= 1
     return moved  # closing the channel put the others back
 
 
-async def _next(channel: AbstractChannel, name: str, queue: Queue) -> tuple[int, Message] | None:
+async def _next(channel: AbstractChannel, name: str) -> DeliveredMessage | None:
+    """Take the first message that is not held; None when there is none, or no such queue."""
     try:
         async with translated(f"looking into {name}", refusals=True):
             got = await channel.basic_get(name)
+    except driver.ChannelNotFoundEntity:
+        return None
     except REFUSALS as error:
         raise Unavailable(text_of(error)) from None
-    return None if got.delivery_tag is None else (got.delivery_tag, read(got, queue).message)
+    return None if got.delivery_tag is None else got

@@ -12,7 +12,7 @@ from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 
 from contracts.topics import Queue
 from services.kit.bus.port import Delivery
-from services.kit.bus.rabbit.declaring import Topology, declare
+from services.kit.bus.rabbit.declaring import Topology, declare, look_for
 from services.kit.bus.rabbit.faults import REFUSALS, text_of, translated
 from services.kit.bus.rabbit.hand import Hand, Tag
 from services.kit.bus.rabbit.letters import read
@@ -123,12 +123,12 @@ class RabbitSubscription:
             raise Unavailable(self.problem or f"nothing is consumed from {self.name} at the moment")
         if self.queue.broadcast:
             return
-        async with self._link.channel() as channel:
-            try:
-                async with translated(f"looking for queue {self.name}", refusals=True):
-                    found = await channel.queue_declare(self.name, passive=True)
-            except REFUSALS as error:
-                raise Unavailable(f"queue {self.name} cannot be looked at: {text_of(error)}") from None
+        try:
+            found = await look_for(self._link, self.name)
+        except driver.ChannelAccessRefused:
+            return  # hidden from us, not from our consumer, which is told of the end of its queue
+        if found is None:
+            raise Unavailable(f"queue {self.name} is missing on RabbitMQ")
         if not found.consumer_count and self._channel is not None:
             self._lose(self._channel)
             raise Unavailable(f"RabbitMQ knows of no consumer of {self.name}")

@@ -107,9 +107,14 @@ def broadcast_spec(queue: Queue, token: str) -> QueueSpec:
     return QueueSpec(
         name=f"{BROADCAST_PREFIX}{queue.name}.{token}",
         arguments={"x-max-length": LONGEST_BROADCAST, "x-overflow": "drop-head"},
-        bindings=tuple(_bindings(queue, "*")),
+        bindings=tuple(Binding(EXCHANGES[exchange], broadcast_pattern(type_)) for type_, exchange in _taken(queue)),
         durable=False,
     )
+
+
+def broadcast_pattern(type_: str) -> str:
+    """Return the pattern that binds a broadcast; no work queue is bound with it, so who may unbind it harms nobody."""
+    return f"{type_}.#"
 
 
 def all_specs(lanes: Iterable[str], limit_bytes: int = QUEUE_LIMIT_BYTES) -> list[QueueSpec]:
@@ -133,8 +138,12 @@ def _bindings(queue: Queue, lane: str) -> Iterable[Binding]:
     # One pattern takes every version of a type: a consumer parks one that it does not know. The number of words is
     # fixed, so a key with a word too many goes nowhere and is returned to its publisher.
     words = lane if queue.by_lane else "*"
-    for type_, exchange in dict.fromkeys((t.type, t.exchange) for t in TOPICS.values() if queue in t.queues):
+    for type_, exchange in _taken(queue):
         yield Binding(EXCHANGES[exchange], f"{type_}.*.{words}")
+
+
+def _taken(queue: Queue) -> Iterable[tuple[str, Exchange]]:
+    return dict.fromkeys((topic.type, topic.exchange) for topic in TOPICS.values() if queue in topic.queues)
 
 
 def _quorum(limit_bytes: int, *, deliveries: int) -> dict[str, str | int]:

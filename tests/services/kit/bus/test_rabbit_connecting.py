@@ -1,8 +1,11 @@
 """Addresses of RabbitMQ, and every way in which connecting can fail: a clear error at once, never a hang."""
 
 import asyncio
+import gc
 import ssl
+import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -140,6 +143,16 @@ async def test_no_task_is_left_behind(place: str) -> None:
     async with RabbitBus(place) as bus:
         await bus.check()
     await until(lambda: not asyncio.all_tasks() - before, timeout_s=5)
+
+
+def test_a_failed_attempt_leaves_nothing_that_closes_itself_later() -> None:
+    """The driver's connection does when it is forgotten: after the loop's end, that is a warning and a lost error."""
+    with warnings.catch_warnings(record=True) as warned, closing(asyncio.new_event_loop()) as loop:
+        warnings.simplefilter("always")
+        asyncio.set_event_loop(None)
+        loop.run_until_complete(refusal("amqp://user:secret@127.0.0.1:1/"))
+        gc.collect()
+    assert [str(each.message) for each in warned] == []
 
 
 @pytest.mark.parametrize(

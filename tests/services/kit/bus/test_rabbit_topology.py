@@ -4,12 +4,13 @@ import re
 
 import pytest
 
-from contracts.topics import DEAD, FACTS, IMAGE_QUERIES, QUEUES, TOPICS, Topic
+from contracts.topics import CHANGES, DEAD, FACTS, IMAGE_QUERIES, QUEUES, TOPICS, WAKE_UPS, Topic
 from services.kit.bus.rabbit.permissions import permissions, roles
 from services.kit.bus.rabbit.topology import (
     BACK,
     DEAD_LETTERS,
     EXCHANGES,
+    IN,
     RETRY_STEPS_S,
     QueueSpec,
     all_specs,
@@ -22,8 +23,8 @@ from services.kit.bus.rabbit.topology import (
 def takes(spec: QueueSpec, exchange: str, key: str) -> bool:
     """Whether a topic exchange would bring a message with `key` to the queue."""
     for binding in spec.bindings:
-        words = [re.escape(word).replace(r"\*", r"[^.]+") for word in binding.pattern.split(".")]
-        if binding.exchange == exchange and re.fullmatch(r"\.".join(words), key):
+        pattern = re.escape(binding.pattern).replace(r"\*", r"[^.]+").replace(r"\#", r".*")
+        if binding.exchange == exchange and re.fullmatch(pattern, key):
             return True
     return False
 
@@ -36,9 +37,11 @@ def test_each_queue_takes_its_topics_in_every_version_and_nothing_else(topic: To
         exchange = EXCHANGES[topic.exchange]
         assert takes(spec, exchange, f"{topic.type}.{version}.slow") == (queue in topic.queues)
         assert takes(spec, exchange, f"{topic.type}.{version}.other") == (queue in topic.queues and not queue.by_lane)
-        assert not takes(spec, exchange, f"{topic.type}.{version}.slow.more")
-        assert not takes(spec, exchange, f"{topic.type}.{version}")
-        assert not takes(spec, exchange, f"{topic.type}.more.{version}.slow")
+        if not queue.broadcast:
+            assert not takes(spec, exchange, f"{topic.type}.{version}.slow.more")
+            assert not takes(spec, exchange, f"{topic.type}.{version}")
+            assert not takes(spec, exchange, f"{topic.type}.more.{version}.slow")
+        assert not takes(spec, exchange, f"more.{topic.type}.{version}.slow")
         assert not takes(spec, {"in": EXCHANGES["facts"], "facts": EXCHANGES["in"]}[topic.exchange], topic.name)
 
 
@@ -101,7 +104,29 @@ def test_nobody_may_configure_anything_durable(service: str) -> None:
 
 
 def test_a_device_may_publish_submissions_and_nothing_else() -> None:
-    assert permissions("device") == ("^$", r"^(sightline\.in)$", "^$")
+    granted = permissions("device")
+    assert (granted.configure, granted.read) == ("^$", "^$")
+    assert [name for name in [*EXCHANGES.values(), BACK, DEAD_LETTERS] if allowed(granted.write, name)] == [IN]
+    keys = {topic.exchange: topic for topic in granted.topics}
+    assert all(topic.read == "^$" for topic in granted.topics)
+    for topic in TOPICS.values():
+        key = topic.routing_key("any-lane")
+        assert allowed(keys[EXCHANGES[topic.exchange]].write, key) == ("device" in topic.producers)
+        assert not allowed(keys[EXCHANGES[topic.exchange]].write, f"{key}.more")
+
+
+@pytest.mark.parametrize("service", roles())
+def test_a_sender_sees_the_queues_it_sends_to_and_can_bind_none_of_them(service: str) -> None:
+    granted = permissions(service)
+    sent_to = {queue for topic in TOPICS.values() if service in topic.producers for queue in topic.queues}
+    for queue in QUEUES.values():
+        if not queue.broadcast:
+            *others, work = durable_specs(queue, "any-lane")
+            assert allowed(granted.write, work.name) == (queue in sent_to or (queue == DEAD and service != "device"))
+            assert not any(allowed(granted.write, spec.name) for spec in others)
+            for binding in work.bindings:
+                for topic in granted.topics:
+                    assert topic.exchange != binding.exchange or not allowed(topic.read, binding.pattern)
 
 
 @pytest.mark.parametrize("service", [service for service in roles() if service != "device"])
@@ -111,10 +136,16 @@ def test_a_service_may_read_its_own_queues_and_write_where_its_topics_go(service
         if not queue.broadcast:
             for spec in durable_specs(queue, "any-lane"):
                 assert allowed(granted.read, spec.name) == (queue.service == service)
-                assert not allowed(granted.write, spec.name)
     produced = {topic.exchange for topic in TOPICS.values() if service in topic.producers}
     for exchange, name in EXCHANGES.items():
         assert allowed(granted.write, name) == (exchange in produced)
+    keys = {topic.exchange: topic for topic in granted.topics}
+    for topic in TOPICS.values():
+        own = keys[EXCHANGES[topic.exchange]]
+        assert allowed(own.write, topic.routing_key("any-lane")) == (service in topic.producers)
+    for queue in (WAKE_UPS, CHANGES):
+        for binding in broadcast_spec(queue, "abc").bindings:
+            assert allowed(keys[binding.exchange].read, binding.pattern)
     assert allowed(granted.configure, broadcast_spec(QUEUES["changes"], "abc").name)
 
 
