@@ -1,6 +1,7 @@
 """A TCP proxy in front of a server, so that a drill or a test can cut the wire or let it fall silent."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
@@ -91,11 +92,11 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxying(url: str, default_port: int = 5672) -> AsyncIterator[Proxy]:
-    """A proxy in front of the server of `url`."""
+async def proxying(url: str, default_port: int = 5672, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Proxy]:
+    """A proxy in front of the server of `url`; with `tls` it speaks TLS to those who come, not to the server."""
     parts = urlsplit(url)
     proxy = Proxy(parts.hostname or "127.0.0.1", parts.port or default_port)
-    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0, ssl=tls)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy
