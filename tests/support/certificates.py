@@ -1,14 +1,19 @@
 """Certificates of our own making, by the `openssl` command."""
 
 import shutil
+import socket
 import ssl
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from infra.local.errors import ServerMissingError
 
+_HANDSHAKE_S = 5.0
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 
@@ -40,6 +45,28 @@ class Authority:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain, key)
         return context
+
+
+@contextmanager
+def handshaking(serving: ssl.SSLContext) -> Iterator[int]:
+    """A listener that shakes hands with everybody and then hangs up; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_shake_hands, args=(listener, serving))
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def _shake_hands(listener: socket.socket, serving: ssl.SSLContext) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        with connection, suppress(OSError):
+            connection.settimeout(_HANDSHAKE_S)
+            serving.wrap_socket(connection, server_side=True).close()
 
 
 def _openssl(*arguments: str | Path) -> None:

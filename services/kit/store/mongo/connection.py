@@ -39,6 +39,7 @@ _OPTIONS: Options = {
     "retryWrites": True,
     "retryReads": True,
 }
+_CHECKED_TLS: Options = {"tls": True, "tlsAllowInvalidCertificates": False, "tlsAllowInvalidHostnames": False}
 
 
 def database_of(url: str) -> str:
@@ -59,7 +60,7 @@ class Connection:
     def __init__(self, url: str, driver: DriverName, ca_file: Path | None = None) -> None:
         self._url = url
         self._driver = driver
-        self._tls: Options = {} if ca_file is None else {"tls": True, "tlsCAFile": str(ca_file)}
+        self._tls: Options = {} if ca_file is None else {**_CHECKED_TLS, "tlsCAFile": str(ca_file)}
         self._client: Client | None = None
         self._running: set[asyncio.Future[Any]] = set()
 

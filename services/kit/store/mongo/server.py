@@ -9,6 +9,8 @@ from services.kit.errors import ConfigError, Unavailable
 from services.kit.store.mongo.connection import Connection
 from services.kit.store.mongo.errors import UNAUTHORIZED, is_authentication, translate
 
+_CERTIFICATE = "CERTIFICATE_VERIFY_FAILED"
+"""OpenSSL's word; the driver hands on the text of the error alone."""
 _LEAST = (6, 0)
 
 
@@ -16,7 +18,7 @@ async def verify_server(connection: Connection) -> str:
     """Return the server's version when it can keep the store's promises.
 
     Raises:
-        ConfigError: wrong user or password, a standalone server, a version too old.
+        ConfigError: wrong user or password, a certificate that is not trusted, a standalone server, a version too old.
         Unavailable: it cannot be reached, says nothing, or has no primary now.
     """
     try:
@@ -25,7 +27,10 @@ async def verify_server(connection: Connection) -> str:
         build = await connection.command({"buildInfo": 1}, "admin")
         await connection.attempt(lambda client: client.rows("checks").find_one({"_id": "check"}))
     except (TimeoutError, ServerSelectionTimeoutError):
-        raise Unavailable(f"MongoDB cannot be reached: {connection.reason()}") from None
+        reason = connection.reason()
+        if _CERTIFICATE in reason:
+            raise ConfigError(f"the certificate of MongoDB is not trusted: {reason}") from None
+        raise Unavailable(f"MongoDB cannot be reached: {reason}") from None
     except OperationFailure as error:
         if is_authentication(error):
             raise ConfigError("MongoDB refuses the user or the password in the address of the store") from None
