@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from infra.drill.proxy import proxying
 from services.kit.errors import ConfigError, PlatformError
 from services.kit.store.mongo.driver import DriverName
 from services.kit.store.mongo.store import MongoStore
 from tests.support.certificates import Authority, handshaking
-from tests.support.proxy import proxying
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ async def refusal(url: str, driver: DriverName, ca_file: Path | None) -> str:
 async def test_a_server_whose_certificate_is_trusted_is_used(
     mongodb_url: str, driver: DriverName, authority: Authority
 ) -> None:
-    async with proxying(mongodb_url, authority.serving()) as proxy:
+    async with proxying(mongodb_url, tls=authority.serving()) as proxy:
         # Straight to the proxy: asked for its set, the server would name itself, without TLS.
         url = proxy.url(mongodb_url).split("?")[0] + "?authSource=admin&directConnection=true"
         async with MongoStore(url, driver=driver, ca_file=authority.ca_file) as store:
