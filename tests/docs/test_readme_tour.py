@@ -1,15 +1,18 @@
-"""The tour in the README, run as written; only the port is a free one."""
+"""The tour in the README, run as written; only the port is a free one. Then once more on RabbitMQ and MongoDB."""
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```sh tour( background)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -30,6 +33,22 @@ def free_port() -> int:
 
 @pytest.mark.timeout(120)
 def test_the_tour_in_the_readme_runs_as_written(tmp_path: Path) -> None:
+    take_the_tour(tmp_path, [])
+
+
+@pytest.mark.timeout(180)
+def test_the_tour_does_the_same_on_rabbitmq_and_mongodb(tmp_path: Path, amqp_url: str, mongodb_url: str) -> None:
+    take_the_tour(tmp_path, ["--bus", amqp_url, "--store", mongodb_url])
+
+    with MongoClient[dict[str, Any]](mongodb_url) as client:
+        stored = client.get_default_database()["queries"]
+        assert {each["_id"].removeprefix("default/") for each in stored.find()} >= set(
+            (tmp_path / "ids.txt").read_text().split()
+        )
+
+
+def take_the_tour(tmp_path: Path, options: list[str]) -> None:
+    """Run every command of the tour; the platform is started with `options` beside those in the README."""
     port = free_port()
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     environment = os.environ | {
@@ -40,7 +59,11 @@ def test_the_tour_in_the_readme_runs_as_written(tmp_path: Path) -> None:
     [start] = blocks(background=True)
     with (tmp_path / "up.log").open("wb") as log:
         platform = subprocess.Popen(
-            ["bash", "-c", f"exec {start.strip()}"], cwd=tmp_path, env=environment, stdout=log, stderr=log
+            ["bash", "-c", f"exec {start.strip()} {shlex.join(options)}"],
+            cwd=tmp_path,
+            env=environment,
+            stdout=log,
+            stderr=log,
         )
     try:
         _wait_until_ready(port, platform)
