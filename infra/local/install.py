@@ -1,4 +1,4 @@
-"""Installs Debian's RabbitMQ where the tests or `make servers` need one and this machine lets us.
+"""Installs Debian's RabbitMQ where the tests or `make servers` need one and this machine lets us; for tests, openssl.
 
 `python -m infra.local.install` never fails: where nothing can be installed, what needs the server says so itself.
 """
@@ -16,13 +16,16 @@ _ANSWER_S = 20
 
 
 def main() -> None:
-    """Install it unless it is there, or tests will find another."""
-    if _is_there() or os.environ.get("SIGHTLINE_TEST_AMQP_URL") or _docker_serves():
-        return
-    if shutil.which("apt-get") is None or os.getuid() != 0:
+    """Install what is missing and will be used."""
+    packages = []
+    if not (_is_there() or os.environ.get("SIGHTLINE_TEST_AMQP_URL") or _docker_serves()):
+        packages.append("rabbitmq-server")
+    if "--for-tests" in sys.argv and shutil.which("openssl") is None:
+        packages.append("openssl")
+    if not packages or shutil.which("apt-get") is None or os.getuid() != 0:
         return
     installer = Path(__file__).with_name("install.sh")
-    subprocess.run([str(installer), "rabbitmq-server"], check=False)  # noqa: S603 (our own script)
+    subprocess.run([str(installer), *packages], check=False)  # noqa: S603 (our own script)
 
 
 def _is_there() -> bool:

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import structlog
+
 from contracts.topics import Queue
 from services.kit.bus.port import Depth, Message
 from services.kit.bus.rabbit.address import parse_address
@@ -26,6 +28,8 @@ from services.kit.bus.rabbit.topology import (
 )
 from services.kit.bus.routing import Route, route_message
 from services.kit.errors import ConfigError, Unavailable
+
+log = structlog.get_logger(__name__)
 
 _MOST_PREFETCH = 65_535
 
@@ -85,7 +89,8 @@ class RabbitBus:
             await self._ensure(message, route.queues)
         try:
             await self._publisher.send_all([_posting(message, route) for message, route in routed])
-        except Unroutable:
+        except Unroutable as error:
+            log.warning("bus.unroutable", reason=str(error))
             self._topology.doubt()  # and put it right before the next publish, where we may
             raise
 
