@@ -2,7 +2,8 @@
 
 A batch is sorted by model, decoded side by side, run at once, and answered in few messages. One bad image costs only
 itself: it is left out of the run, and when a run fails each image is run alone. A suspect, which may have killed a
-worker, comes alone and is run in a child process.
+worker, comes alone and is run in a child process. When the engine itself is broken no query fails for it: the handler
+raises, and the consume loop keeps the queue.
 """
 
 import asyncio
@@ -96,6 +97,8 @@ class Answering:
             model = await self._library.get(record)
         except (NotFound, ModelRejected, Unavailable) as error:
             log.error("inference.model_not_loaded", model_id=record.id, error=str(error))  # noqa: TRY400 - no trace
+            if isinstance(error, ModelRejected):
+                await self._library.check_engine()
             for index, ask in group:
                 results[index] = self._without_model(ask, error)
             return
@@ -134,6 +137,8 @@ class Answering:
         if good:
             rows = batch if len(good) == len(asks) else batch[good]
             ran = dict(zip(good, await self._run(model, rows, asks[0]), strict=True))
+        if any(isinstance(result, RunFailed) and result.code == "run_failed" for result in ran.values()):
+            await self._library.check_engine()
         results: list[Result] = []
         for row, (ask, image) in enumerate(zip(asks, images, strict=True)):
             if isinstance(image, Prepared):

@@ -35,6 +35,10 @@ class RunFailed(PlatformError):  # noqa: N818
         self.detail = detail
 
 
+class EngineBroken(PlatformError):  # noqa: N818
+    """The library fails whatever it is given: no query and no model is to blame."""
+
+
 @dataclass(frozen=True, slots=True)
 class TensorFacts:
     """What a model file says of an input or output.
@@ -117,5 +121,13 @@ class Engine(Protocol):
 
         Raises:
             ModelRejected: the file cannot be read, uses what is not supported, or does not fit its manifest.
+        """
+        ...
+
+    def check(self) -> None:
+        """Return if a small model of ours loads and runs. Blocks, for milliseconds.
+
+        Raises:
+            EngineBroken: it does not.
         """
         ...

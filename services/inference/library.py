@@ -11,7 +11,7 @@ from typing import NamedTuple
 import structlog
 
 from contracts.http.models import Manifest
-from services.inference.engine import Engine, LoadedModel, ModelRejected
+from services.inference.engine import Engine, EngineBroken, LoadedModel, ModelRejected
 from services.kit.errors import NotFound
 from services.kit.store.port import Blobs
 from services.kit.store.records import ModelRecord
@@ -81,6 +81,14 @@ class ModelLibrary:
         finally:
             if entry.loading.done() and (entry.loading.cancelled() or entry.loading.exception() is not None):
                 self._drop(key, entry)
+
+    async def check_engine(self) -> None:
+        """Tell a fault of a model from a fault of ours, which is not remembered. Raises EngineBroken."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._engine.check)
+        except EngineBroken:
+            self._failures.clear()
+            raise
 
     def forget(self, tenant: str, record_id: str) -> None:
         """Free the model; it is loaded again when somebody needs it. Runs in progress are not disturbed."""

@@ -9,6 +9,7 @@ from contracts.topics import IMAGE_QUERIES, MODEL_CHECKS
 from services.inference.answering import Answering
 from services.inference.checking import ModelChecks
 from services.inference.decoding import DecodePool
+from services.inference.engine import Engine
 from services.inference.isolation import Isolation
 from services.inference.library import ModelLibrary
 from services.inference.onnx_engine import OnnxEngine
@@ -31,8 +32,9 @@ class InferenceService:
     name = "inference"
     routers: tuple[APIRouter, ...] = ()
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, engine: Engine | None = None) -> None:
         self._platform = platform
+        self._engine = engine
         self._consumers: list[Consumer] = []
 
     async def start(self, stack: AsyncExitStack) -> None:
@@ -42,7 +44,7 @@ class InferenceService:
         threads = settings.inference_threads or 1
         decoders = settings.decode_threads or processors
         pool = DecodePool(decoders, max_pixels=settings.image_max_pixels)
-        library = ModelLibrary(platform.store.model_files, OnnxEngine(threads))
+        library = ModelLibrary(platform.store.model_files, self._engine or OnnxEngine(threads))
         isolation = Isolation(
             platform.store.model_files,
             platform.metrics,

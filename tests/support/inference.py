@@ -20,12 +20,13 @@ from contracts.v1.control import DetectorChanged, ModelChanged, ModelSubmitted
 from contracts.v1.image_query import Image, ImageAnswer, ImageQueryAnswered, ImageQuerySubmitted
 from services.inference.answering import Answering
 from services.inference.decoding import DecodePool
+from services.inference.engine import Engine
 from services.inference.isolation import Isolation
 from services.inference.library import ModelLibrary
 from services.inference.onnx_engine import OnnxEngine
 from services.inference.preparing import Preparation
 from services.inference.running import Runner
-from services.inference.service import InferenceService, create
+from services.inference.service import InferenceService
 from services.inference.triage import Triage
 from services.kit.bus.codec import decode, encode, event_of
 from services.kit.bus.memory import MemoryBus
@@ -222,7 +223,9 @@ async def answering_of(platform: Platform, stack: AsyncExitStack) -> Answering:
 
 
 @asynccontextmanager
-async def workshop(folder: Path, *, lanes: Sequence[str] = ("default",), **settings: Any) -> AsyncIterator[Workshop]:
+async def workshop(
+    folder: Path, *, lanes: Sequence[str] = ("default",), engine: Engine | None = None, **settings: Any
+) -> AsyncIterator[Workshop]:
     """Start the service; leaving drains it."""
     clock = FixedClock()
     async with AsyncExitStack() as stack:
@@ -242,6 +245,6 @@ async def workshop(folder: Path, *, lanes: Sequence[str] = ("default",), **setti
             waiter=Waiter(bus, store, metrics, max_waiters=10),
             catalog=catalog,
         )
-        service = create(platform)
+        service = InferenceService(platform, engine)
         await service.start(stack)
         yield Workshop(platform, service, clock, out)

@@ -179,3 +179,7 @@ def test_the_library_reports_to_nobody(tmp_path: Path) -> None:
         timeout=50,
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_engine_can_tell_that_it_works() -> None:
+    OnnxEngine(threads=1).check()
