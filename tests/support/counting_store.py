@@ -20,7 +20,8 @@ from services.kit.store.port import (
     Store,
     Swap,
 )
-from services.kit.store.records import DetectorRecord, ModelRecord, TokenRecord
+from services.kit.store.records import DetectorRecord, ModelRecord, SourceRecord, TokenRecord
+from services.kit.store.source_port import DataProducts, Ephemeris
 
 
 class CountingQueries:
@@ -86,6 +87,9 @@ class CountingStore:
         self.detectors: Records[DetectorRecord] = inner.detectors
         self.models: Records[ModelRecord] = inner.models
         self.tokens: Records[TokenRecord] = inner.tokens
+        self.sources: Records[SourceRecord] = inner.sources
+        self.ephemeris: Ephemeris = inner.ephemeris
+        self.data_products: DataProducts = inner.data_products
         self.dead_letters: DeadLetters = inner.dead_letters
 
     async def __aenter__(self) -> Self:

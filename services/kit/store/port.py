@@ -20,8 +20,10 @@ from services.kit.store.records import (
     LetterSummary,
     ModelRecord,
     Record,
+    SourceRecord,
     TokenRecord,
 )
+from services.kit.store.source_port import DataProducts, Ephemeris
 
 PASSED_STATES: frozenset[State] = frozenset({"answered", "failed"})
 """The ends that work gave: they show that a worker, or the last attempt of one, has come past."""
@@ -271,6 +273,12 @@ class Store(Protocol):
     def models(self) -> Records[ModelRecord]: ...
     @property
     def tokens(self) -> Records[TokenRecord]: ...
+    @property
+    def sources(self) -> Records[SourceRecord]: ...
+    @property
+    def ephemeris(self) -> Ephemeris: ...
+    @property
+    def data_products(self) -> DataProducts: ...
     @property
     def dead_letters(self) -> DeadLetters: ...
 

@@ -1,5 +1,6 @@
-"""Small records of the control plane, the claims of submissions, blobs and dead letters."""
+"""Small records of the control plane, the claims of submissions, blobs, data products and dead letters."""
 
+import json
 from datetime import datetime
 from typing import Literal
 
@@ -9,6 +10,8 @@ from contracts.http.detectors import Mode
 from contracts.http.models import Manifest
 from contracts.http.tokens import Scope
 from contracts.v1.image_query import ImageQuerySubmitted
+
+SourceType = Literal["ground", "leo", "heo", "lunar", "event_list", "not_applicable"]
 
 
 class Record(BaseModel):
@@ -83,6 +86,53 @@ class TokenRecord(Record):
     def unique_name(self) -> str | None:
         """Several tokens may share a name."""
         return None
+
+
+class SourceRecord(Record):
+    """A data source of searches as stored: `id` is its identifier in decimal, `name` what people are shown.
+
+    A removed source's identifier and triple are free again: who adds one with the identifier of a removed one replaces
+    that record with the next revision.
+    """
+
+    program: str
+    platform: str
+    instrument_type: str
+    source_type: SourceType
+    metadata_json: str = "{}"
+    owner: str | None = None
+    maintainers: tuple[str, ...] = ()
+    ephemeris_metadata_schema_json: str = "[]"
+    data_product_metadata_schema_json: str = "[]"
+
+    @property
+    def identifier(self) -> int:
+        """The identifier as clients know it; a negative one is internal."""
+        return int(self.id)
+
+    @property
+    def unique_name(self) -> str | None:
+        """The triple that no other source of the tenant may have."""
+        return None if self.removed_at else source_name(self.program, self.platform, self.instrument_type)
+
+
+def source_name(program: str, platform: str, instrument_type: str) -> str:
+    """Return the unique name of a source, unambiguous whatever its parts hold."""
+    return json.dumps([program, platform, instrument_type])
+
+
+class DataProduct(BaseModel):
+    """A file that somebody made of a source's data, known by its address."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    tenant: str
+    source: int
+    url: str
+    data_product_type: str
+    start: datetime
+    end: datetime
+    metadata_json: str = "{}"
 
 
 class Claim(BaseModel):

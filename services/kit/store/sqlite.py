@@ -11,10 +11,12 @@ import structlog
 from services.kit.clock import Clock, SystemClock
 from services.kit.database import Database
 from services.kit.store.micros import to_micros
-from services.kit.store.records import DetectorRecord, ModelRecord, TokenRecord
+from services.kit.store.records import DetectorRecord, ModelRecord, SourceRecord, TokenRecord
 from services.kit.store.sqlite_blobs import SqliteBlobs
 from services.kit.store.sqlite_claims import SqliteClaims
+from services.kit.store.sqlite_data_products import SqliteDataProducts
 from services.kit.store.sqlite_dead_letters import SqliteDeadLetters
+from services.kit.store.sqlite_ephemeris import SqliteEphemeris
 from services.kit.store.sqlite_queries import SqliteQueries
 from services.kit.store.sqlite_records import SqliteRecords
 from services.kit.store.sqlite_schema import SCHEMA, verify_format
@@ -42,6 +44,9 @@ class SqliteStore:
         self.detectors = SqliteRecords(self._database, "detector", DetectorRecord)
         self.models = SqliteRecords(self._database, "model", ModelRecord)
         self.tokens = SqliteRecords(self._database, "token", TokenRecord)
+        self.sources = SqliteRecords(self._database, "source", SourceRecord)
+        self.ephemeris = SqliteEphemeris(self._database)
+        self.data_products = SqliteDataProducts(self._database)
         self.dead_letters = SqliteDeadLetters(self._database)
 
     async def __aenter__(self) -> Self:

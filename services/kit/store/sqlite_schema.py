@@ -107,6 +107,26 @@ CREATE UNIQUE INDEX IF NOT EXISTS records_by_name
 CREATE INDEX IF NOT EXISTS records_by_id ON records (kind, id);
 CREATE INDEX IF NOT EXISTS records_by_time ON records (kind, tenant, created_at, id) WHERE removed = 0;
 
+CREATE TABLE IF NOT EXISTS ephemeris (
+  tenant TEXT NOT NULL,
+  source INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  day INTEGER NOT NULL,
+  data BLOB NOT NULL,
+  PRIMARY KEY (tenant, source, name, day)
+);
+CREATE TABLE IF NOT EXISTS data_products (
+  tenant TEXT NOT NULL,
+  source INTEGER NOT NULL,
+  url TEXT NOT NULL,
+  type TEXT NOT NULL,
+  start_at INTEGER NOT NULL,
+  end_at INTEGER NOT NULL,
+  product TEXT NOT NULL,
+  PRIMARY KEY (tenant, source, url)
+);
+CREATE INDEX IF NOT EXISTS data_products_by_time ON data_products (tenant, start_at, source, url, end_at, type);
+
 CREATE TABLE IF NOT EXISTS dead_letters (
   id TEXT PRIMARY KEY,
   died_at INTEGER NOT NULL,

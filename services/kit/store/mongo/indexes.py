@@ -88,6 +88,12 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "detectors": _RECORDS,
     "models": _RECORDS,
     "tokens": _RECORDS,
+    "sources": _RECORDS,
+    "ephemeris": (_index("by_day", "tenant", "source", "day", unique=True),),
+    "data_products": (
+        _index("by_url", "tenant", "source", "url", unique=True),
+        _index("by_time", "tenant", "start_us", "source", "url", "end_us", "type"),
+    ),
     "dead_letters": (
         _index("by_time", "died_us", "id", newest_first=True),
         _index("by_query", "query_id", "died_us", "id", newest_first=True),

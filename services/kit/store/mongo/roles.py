@@ -7,7 +7,7 @@ a new version brings new ones.
 from collections.abc import Mapping
 from typing import Any, Literal
 
-RoleName = Literal["gateway", "inference", "result_store", "submitter", "install"]
+RoleName = Literal["gateway", "inference", "search", "result_store", "submitter", "install"]
 Actions = tuple[str, ...]
 
 _FIND: Actions = ("find",)
@@ -29,6 +29,9 @@ COLLECTIONS = (
     "detectors",
     "models",
     "tokens",
+    "sources",
+    "ephemeris",
+    "data_products",
     *_blobs("images", ()),
     *_blobs("model_files", ()),
     *_blobs("dead_letters", ()),
@@ -46,11 +49,15 @@ ROLES: Mapping[RoleName, Mapping[str, Actions]] = {
         "detectors": _WRITE,
         "models": _WRITE,
         "tokens": _WRITE,
+        "sources": _WRITE,
+        "ephemeris": _OWN,
+        "data_products": _OWN,
         **_blobs("images", _FIND),
         **_blobs("model_files", _OWN),
         **_blobs("dead_letters", _FIND),
     },
     "inference": {**_EVERY_SERVICE, "checks": _FIND, **_blobs("images", _FIND), **_blobs("model_files", _FIND)},
+    "search": {**_EVERY_SERVICE, "checks": _FIND, "sources": _FIND, "ephemeris": _FIND, "data_products": _FIND},
     "result_store": {
         **_EVERY_SERVICE,
         "checks": _WRITE,

@@ -13,15 +13,17 @@ from services.kit.store.mongo.blobs import MongoBlobs
 from services.kit.store.mongo.claims import MongoClaims
 from services.kit.store.mongo.collection import Collection
 from services.kit.store.mongo.connection import Connection, database_of
+from services.kit.store.mongo.data_products import MongoDataProducts
 from services.kit.store.mongo.dead_letters import MongoDeadLetters
 from services.kit.store.mongo.driver import DriverName
+from services.kit.store.mongo.ephemeris import MongoEphemeris
 from services.kit.store.mongo.errors import Forbidden, translate
 from services.kit.store.mongo.files import MongoFiles
 from services.kit.store.mongo.indexes import ensure_indexes
 from services.kit.store.mongo.queries import MongoQueries
 from services.kit.store.mongo.records import MongoRecords
 from services.kit.store.mongo.server import verify_server
-from services.kit.store.records import DetectorRecord, ModelRecord, TokenRecord
+from services.kit.store.records import DetectorRecord, ModelRecord, SourceRecord, TokenRecord
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +54,9 @@ class MongoStore:
         self.detectors = MongoRecords(Collection(connection, "detectors"), "detector", DetectorRecord)
         self.models = MongoRecords(Collection(connection, "models"), "model", ModelRecord)
         self.tokens = MongoRecords(Collection(connection, "tokens"), "token", TokenRecord)
+        self.sources = MongoRecords(Collection(connection, "sources"), "source", SourceRecord)
+        self.ephemeris = MongoEphemeris(Collection(connection, "ephemeris"))
+        self.data_products = MongoDataProducts(Collection(connection, "data_products"))
         letters = Collection(connection, "dead_letters")
         self.dead_letters = MongoDeadLetters(letters, MongoFiles(connection, letters, self._clock), INLINE_BYTES)
 

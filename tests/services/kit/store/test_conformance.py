@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from services.kit.errors import Unavailable
 from services.kit.store.documents import QueryDocument, QueryKey
+from services.kit.store.ephemeris import COLUMNS, pack
 from services.kit.store.port import QueryFilter, Store, Swap
 from tests.support.documents import (
     NOW,
@@ -28,6 +29,7 @@ from tests.support.documents import (
     make_model,
     make_token,
 )
+from tests.support.space import DAY, make_product, make_records, make_source
 from tests.support.stores import Connect, FixedClock
 
 
@@ -39,6 +41,7 @@ async def test_a_store_that_is_open_works(store: Store) -> None:
 async def test_everything_is_there_after_reopening(connect: Connect, clock: FixedClock) -> None:
     document, claim, image, model_file = make_document(), make_claim(key="k"), make_blob(b"image"), make_blob(b"model")
     detector, model, token, letter = make_detector(), make_model(), make_token(), make_dead_letter()
+    source, product = make_source(), make_product()
     async with connect(clock) as store:
         await store.queries.swap([Swap(document, 0)])
         await store.claims.make(claim)
@@ -48,6 +51,9 @@ async def test_everything_is_there_after_reopening(connect: Connect, clock: Fixe
         await store.models.insert(model)
         await store.tokens.insert(token)
         await store.dead_letters.add(letter)
+        await store.sources.insert(source)
+        await store.ephemeris.put(TENANT, 46, pack(make_records((1, 2))))
+        await store.data_products.put([product])
     for _ in range(2):
         async with connect(clock) as store:
             assert await store.queries.load([document.key]) == {document.key: document}
@@ -59,6 +65,9 @@ async def test_everything_is_there_after_reopening(connect: Connect, clock: Fixe
             assert await store.models.get(TENANT, model.id) == model
             assert await store.tokens.find(token.id) == token
             assert await store.dead_letters.get(letter.id) == letter
+            assert await store.sources.get(TENANT, source.id) == source
+            assert await store.ephemeris.availability(TENANT, (46,), DAY, DAY + 1) == {46: {DAY: 2}}
+            assert (await store.data_products.page(TENANT, (46,), NOW, product.end, limit=2)).items == [product]
 
 
 async def test_a_closed_store_says_so_and_does_not_hang(connect: Connect, clock: FixedClock) -> None:
@@ -77,6 +86,9 @@ async def test_a_closed_store_says_so_and_does_not_hang(connect: Connect, clock:
         lambda: store.detectors.insert(make_detector()),
         lambda: store.tokens.find("api_"),
         lambda: store.dead_letters.add(make_dead_letter()),
+        lambda: store.ephemeris.put(TENANT, 46, pack(make_records((1,)))),
+        lambda: store.ephemeris.read(TENANT, (46,), DAY, DAY + 1, COLUMNS),
+        lambda: store.data_products.put([make_product()]),
     ]
     for call in calls:
         with pytest.raises(Unavailable):

@@ -3,6 +3,7 @@
 import pytest
 
 from services.kit.errors import ConfigError, Unavailable
+from services.kit.store.ephemeris import COLUMNS, pack
 from services.kit.store.mongo.driver import DriverName
 from services.kit.store.mongo.errors import Forbidden
 from services.kit.store.mongo.indexes import INDEXES
@@ -24,6 +25,7 @@ from tests.support.documents import (
     make_model,
     make_token,
 )
+from tests.support.space import DAY, make_product, make_records, make_source
 from tests.support.users import mongodb_users
 
 Users = dict[RoleName, str]
@@ -148,6 +150,30 @@ async def test_the_gateway_reads_and_controls(installed: Users, driver: DriverNa
             store.claims.make(make_claim()),
             store.images.put(make_blob()),
             store.images.keep_until(TENANT, SHA256, None),
+        ):
+            with pytest.raises(Forbidden):
+                await refused
+
+
+async def test_search_reads_what_the_gateway_keeps_of_sources(installed: Users, driver: DriverName) -> None:
+    days = pack(make_records((1, 2)))
+    async with MongoStore(installed["gateway"], driver=driver) as gateway:
+        await gateway.sources.insert(make_source())
+        await gateway.ephemeris.put(TENANT, 46, days)
+        await gateway.ephemeris.put(TENANT, 46, days)
+        await gateway.data_products.put([make_product("a"), make_product("b")])
+        assert await gateway.data_products.delete(TENANT, 46, ("a",)) == 1
+        assert await gateway.ephemeris.delete(TENANT, 47, 0, 2**40) == 0
+    async with MongoStore(installed["search"], driver=driver) as store:
+        await store.check()
+        assert await store.sources.get(TENANT, "46") == make_source()
+        assert (await store.ephemeris.read(TENANT, (46,), DAY, DAY + 1, COLUMNS))[46] == days
+        assert await store.data_products.extent(TENANT, 46) is not None
+        for refused in (
+            store.sources.insert(make_source()),
+            store.ephemeris.put(TENANT, 46, days),
+            store.data_products.put([make_product()]),
+            store.queries.swap([Swap(make_document(), 0)]),
         ):
             with pytest.raises(Forbidden):
                 await refused
