@@ -18,7 +18,7 @@ class Metrics:
         )
         self.handled = Counter(
             "sightline_messages_handled_total",
-            "Messages settled by consumers: done, retried, rejected, parked.",
+            "Messages by what consumers did: done, retried, rejected, parked; stale is left for its redelivery.",
             ["queue", "outcome"],
             registry=registry,
         )

@@ -159,7 +159,13 @@ class Consumer:
                     work.append((delivery, self._decode(delivery)))
                 except Undecodable as error:
                     await self._settlement.refuse(subscription, delivery, error)
-            for part in _parts(work):
+            for whole in _parts(work):
+                part = [each for each in whole if subscription.holds(each[0])]
+                if stale := len(whole) - len(part):  # their connection was lost meanwhile: they come again
+                    self._metrics.handled.labels(self._queue.name, "stale").inc(stale)
+                    log.info("consume.stale", queue=self._queue.name, messages=stale)
+                if not part:
+                    continue
                 outcomes = await self._ask([item for _, item in part])
                 handled = [Handled(*pair, outcome) for pair, outcome in zip(part, outcomes, strict=True)]
                 await self._settlement.settle(subscription, handled)

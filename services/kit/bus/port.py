@@ -89,6 +89,14 @@ class Subscription(Protocol):
         """
         ...
 
+    def holds(self, delivery: Delivery) -> bool:
+        """Say whether `delivery` waits to be settled here.
+
+        One that was settled does not, nor one whose connection was lost or whose subscription was closed: it comes
+        again, and work on it would be done twice.
+        """
+        ...
+
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """Settle as done; returns when the bus has forgotten them durably."""
         ...

@@ -121,6 +121,9 @@ class EmbeddedSubscription:
                 return [Delivery(row.message, row.tag.attempt, row.tag, row.returned) for row in taken.rows]
             await self.line.signal.wait(seen, wait_s)
 
+    def holds(self, delivery: Delivery) -> bool:
+        return delivery.tag in self._unsettled
+
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         await self._settle(deliveries, self.line.rows.delete)
 

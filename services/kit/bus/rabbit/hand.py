@@ -60,6 +60,10 @@ class Hand:
         self._out.update({tag: delivery for delivery, tag in taken})
         return [delivery for delivery, _ in taken]
 
+    def holds(self, tag: object) -> bool:
+        """Say whether `tag` is out, and not being settled."""
+        return isinstance(tag, Tag) and tag in self._out
+
     def has_lost(self, tags: Iterable[object]) -> bool:
         """Say whether one of `tags` was out when its channel was lost."""
         return any(tag in self._lost for tag in tags if isinstance(tag, Tag))

@@ -95,6 +95,9 @@ class RabbitSubscription:
                 return self._hand.take(limit)
             await self._signal.wait(seen)
 
+    def holds(self, delivery: Delivery) -> bool:
+        return self._hand.holds(delivery.tag)
+
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """Settle as done. The broker confirms no acknowledgement: one that is lost on the way comes again.
 

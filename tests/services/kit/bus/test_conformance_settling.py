@@ -23,6 +23,19 @@ async def test_what_was_acknowledged_does_not_come_again(bus: Bus) -> None:
     await expect_depth(bus, IMAGE_QUERIES, unsettled=1)
 
 
+async def test_a_subscription_knows_what_it_holds(bus: Bus) -> None:
+    await bus.publish(numbered(4))
+    subscription = await bus.subscribe(IMAGE_QUERIES)
+    done, retried, rejected, held = await take(subscription, 4)
+    assert all(map(subscription.holds, (done, retried, rejected, held)))
+    await subscription.ack([done])
+    await subscription.retry(retried, 60.0)
+    await subscription.reject(rejected, "bad", "")
+    assert [subscription.holds(each) for each in (done, retried, rejected, held)] == [False, False, False, True]
+    await subscription.close()
+    assert not subscription.holds(held)
+
+
 async def test_settling_again_changes_nothing(bus: Bus) -> None:
     await bus.publish([message(CHECK_MODEL, b"once")])
     subscription = await bus.subscribe(MODEL_CHECKS)
