@@ -116,6 +116,7 @@ class Writer:
             for key, change in changes.items()
             if change.after.request is not None
         }
+        users: dict[tuple[str, str], list[str]] = {}
         for key, facts in waiting.items():
             before = stored.get(key)
             after = changes[key].after if key in changes else before
@@ -125,8 +126,10 @@ class Writer:
             if before is not None and before.request is not None:
                 images.add(before.request.image.sha256)
             for sha256 in images:
-                if (key.tenant, sha256) not in used:
-                    await self._remove_image(key, sha256)
+                users.setdefault((key.tenant, sha256), []).append(key.id)
+        for image, erased in users.items():
+            if image not in used:
+                await self._remove_image(*image, erased)
 
     async def _keep_image(self, document: QueryDocument, submitted: ImageQuerySubmitted) -> None:
         image = submitted.image
@@ -144,6 +147,17 @@ class Writer:
             )
             await self._store.images.put(blob)
 
-    async def _remove_image(self, key: QueryKey, sha256: str) -> None:
-        if not await self._store.queries.uses_image(key.tenant, sha256, besides=key.id):
-            await self._store.images.delete(key.tenant, sha256)
+    async def _remove_image(self, tenant: str, sha256: str, erased: Sequence[str]) -> None:
+        """Remove the image of erased queries unless another uses it, perhaps one whose question is still under way.
+
+        The submitter claims a query before it puts its image. So the claim is seen here, or the put comes after we
+        have looked at the image and moves its expiry: then it stays. What a device sends inline is claimed by nobody;
+        it is put when it is folded, at most a moment before its document is there.
+        """
+        seen = await self._store.images.get(tenant, sha256)
+        if seen is None:
+            return
+        for users in (self._store.claims, self._store.queries):
+            if await users.uses_image(tenant, sha256, besides=erased):
+                return
+        await self._store.images.delete(tenant, sha256, seen=seen)

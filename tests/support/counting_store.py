@@ -66,7 +66,7 @@ class CountingQueries:
         """Delegate."""
         return await self._inner.held(tenant, detector_id, limit)
 
-    async def uses_image(self, tenant: str, sha256: str, *, besides: str = "") -> bool:
+    async def uses_image(self, tenant: str, sha256: str, *, besides: Sequence[str] = ()) -> bool:
         """Delegate."""
         return await self._inner.uses_image(tenant, sha256, besides=besides)
 

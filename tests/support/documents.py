@@ -116,6 +116,7 @@ def make_claim(
     key: str | None = None,
     body: bytes = b"body",
     expires_at: datetime | None = None,
+    sha256: str = SHA256,
 ) -> Claim:
     """A claim that holds for a day unless it says when it expires."""
     claimed_id = query_id or new_id(IMAGE_QUERY, NOW)
@@ -124,7 +125,7 @@ def make_claim(
         id=claimed_id,
         key=key,
         body_sha256=hashlib.sha256(body).hexdigest(),
-        request=make_request(claimed_id),
+        request=make_request(claimed_id, sha256=sha256),
         created_at=NOW,
         expires_at=expires_at or later(86400),
     )

@@ -121,8 +121,8 @@ class Queries(Protocol):
         """Return open queries of the detector that are held, oldest first."""
         ...
 
-    async def uses_image(self, tenant: str, sha256: str, *, besides: str = "") -> bool:
-        """Say whether a document that is not erased, other than the query `besides`, refers to the image."""
+    async def uses_image(self, tenant: str, sha256: str, *, besides: Sequence[str] = ()) -> bool:
+        """Say whether a document that is not erased, other than of the queries `besides`, refers to the image."""
         ...
 
     async def purge(self, now: datetime) -> int:
@@ -142,6 +142,13 @@ class Claims(Protocol):
 
     async def find(self, key: QueryKey) -> Claim | None:
         """Return the claim of a query ID; an expired one may still be there until it is purged."""
+        ...
+
+    async def uses_image(self, tenant: str, sha256: str, *, besides: Sequence[str] = ()) -> bool:
+        """Say whether a claim, other than of the queries `besides`, refers to the image.
+
+        Its question may still be under way, so that no document says it yet.
+        """
         ...
 
     async def delete(self, key: QueryKey) -> None:
@@ -175,8 +182,12 @@ class Blobs(Protocol):
         """Move `expires_at` to the later one; nothing happens when there is no such blob."""
         ...
 
-    async def delete(self, tenant: str, sha256: str) -> None:
-        """Remove; nothing happens when there is no such blob."""
+    async def delete(self, tenant: str, sha256: str, *, seen: Blob | None = None) -> None:
+        """Remove; nothing happens when there is no such blob.
+
+        With `seen` only if its `expires_at` is still that: whoever puts or keeps it meanwhile moves it, unless it was
+        kept for ever already.
+        """
         ...
 
     async def purge(self, now: datetime) -> int:

@@ -100,12 +100,14 @@ class SqliteBlobs:
 
         await self._database.write(work)
 
-    async def delete(self, tenant: str, sha256: str) -> None:
+    async def delete(self, tenant: str, sha256: str, *, seen: Blob | None = None) -> None:
         """See `port.Blobs.delete`."""
-        await self._remove(
-            "SELECT blob_id FROM blobs WHERE collection = ? AND tenant = ? AND sha256 = ?",
-            (self._collection, tenant, sha256),
-        )
+        statement = "SELECT blob_id FROM blobs WHERE collection = ? AND tenant = ? AND sha256 = ?"
+        if seen is None:
+            await self._remove(statement, (self._collection, tenant, sha256))
+        else:
+            expires_at = to_micros(seen.expires_at)
+            await self._remove(f"{statement} AND expires_at IS ?", (self._collection, tenant, sha256, expires_at))
 
     async def purge(self, now: datetime) -> int:
         """See `port.Blobs.purge`."""
@@ -117,7 +119,7 @@ class SqliteBlobs:
             purged += count
         return purged
 
-    async def _remove(self, statement: str, parameters: tuple[str | int, ...]) -> int:
+    async def _remove(self, statement: str, parameters: tuple[str | int | None, ...]) -> int:
         def work(connection: sqlite3.Connection) -> int:
             found = [(row["blob_id"],) for row in connection.execute(statement, parameters)]
             connection.executemany("DELETE FROM blob_data WHERE blob_id = ?", found)

@@ -1,6 +1,8 @@
 """Claims in SQLite."""
 
+import json
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime
 
 from services.kit.clock import Clock
@@ -17,6 +19,12 @@ LIMIT 1
 """
 _DROP_EXPIRED = "DELETE FROM claims WHERE tenant = :tenant AND (id = :id OR key = :key) AND expires_at <= :now"
 _INSERT = "INSERT INTO claims (tenant, id, key, expires_at, claim) VALUES (:tenant, :id, :key, :expires_at, :claim)"
+# Written as its index has it.
+_USES_IMAGE = """
+SELECT 1 FROM claims
+WHERE tenant = ? AND json_extract(claim, '$.request.image.sha256') = ? AND id NOT IN (SELECT value FROM json_each(?))
+LIMIT 1
+"""
 
 
 class SqliteClaims:
@@ -54,6 +62,15 @@ class SqliteClaims:
         def work(connection: sqlite3.Connection) -> Claim | None:
             row = connection.execute("SELECT claim FROM claims WHERE tenant = ? AND id = ?", key).fetchone()
             return None if row is None else Claim.model_validate_json(row["claim"])
+
+        return await self._database.read(work)
+
+    async def uses_image(self, tenant: str, sha256: str, *, besides: Sequence[str] = ()) -> bool:
+        """See `port.Claims.uses_image`."""
+        parameters = (tenant, sha256, json.dumps(list(besides)))
+
+        def work(connection: sqlite3.Connection) -> bool:
+            return connection.execute(_USES_IMAGE, parameters).fetchone() is not None
 
         return await self._database.read(work)
 

@@ -27,6 +27,11 @@ SELECT queries.document FROM json_each(:keys) AS wanted CROSS JOIN queries
 ON queries.tenant = json_extract(wanted.value, '$[0]') AND queries.id = json_extract(wanted.value, '$[1]')
 """
 
+_USES_IMAGE = """
+SELECT 1 FROM queries
+WHERE tenant = ? AND image_sha256 = ? AND erased = 0 AND id NOT IN (SELECT value FROM json_each(?)) LIMIT 1
+"""
+
 _INSERT = """
 INSERT INTO queries (
   tenant, id, kind, lane, state, revision, detector_id, image_sha256, label, held, open, passed, answered, requested,
@@ -150,12 +155,12 @@ class SqliteQueries:
         """See `port.Queries.held`."""
         return await self._select(_HELD, {"tenant": tenant, "detector_id": detector_id, "limit": limit})
 
-    async def uses_image(self, tenant: str, sha256: str, *, besides: str = "") -> bool:
+    async def uses_image(self, tenant: str, sha256: str, *, besides: Sequence[str] = ()) -> bool:
         """See `port.Queries.uses_image`."""
-        statement = "SELECT 1 FROM queries WHERE tenant = ? AND image_sha256 = ? AND erased = 0 AND id <> ? LIMIT 1"
+        parameters = (tenant, sha256, json.dumps(list(besides)))
 
         def work(connection: sqlite3.Connection) -> bool:
-            return connection.execute(statement, (tenant, sha256, besides)).fetchone() is not None
+            return connection.execute(_USES_IMAGE, parameters).fetchone() is not None
 
         return await self._database.read(work)
 

@@ -75,6 +75,7 @@ CREATE TABLE IF NOT EXISTS claims (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS claims_by_key ON claims (tenant, key) WHERE key IS NOT NULL;
 CREATE INDEX IF NOT EXISTS claims_by_retention ON claims (expires_at);
+CREATE INDEX IF NOT EXISTS claims_by_image ON claims (tenant, json_extract(claim, '$.request.image.sha256'), id);
 
 CREATE TABLE IF NOT EXISTS blobs (
   blob_id INTEGER PRIMARY KEY,

@@ -1,9 +1,10 @@
 """Writing facts in batches: what one batch does to the images of several queries."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -15,8 +16,10 @@ from services.kit.metrics import Metrics
 from services.kit.store.documents import QueryKey
 from services.kit.store.records import Blob
 from services.kit.store.sqlite import SqliteStore
+from services.kit.store.sqlite_claims import SqliteClaims
 from services.result_store.facts import Fact
 from services.result_store.writing import Writer
+from tests.support.documents import make_claim
 
 AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 DATA = b"one picture"
@@ -48,8 +51,9 @@ def erased(query_id: str) -> Fact:
     return Fact(QueryKey("acme", query_id), f"{query_id}.erased", AT, QueryErased(query_id=query_id, erased_at=AT))
 
 
-async def put_image(store: SqliteStore) -> None:
-    await store.images.put(Blob(tenant="acme", sha256=SHA, media_type="image/jpeg", data=DATA))
+async def put_image(store: SqliteStore, expires_at: datetime = AT + timedelta(days=30)) -> None:
+    blob = Blob(tenant="acme", sha256=SHA, media_type="image/jpeg", data=DATA, expires_at=expires_at)
+    await store.images.put(blob)
 
 
 @pytest.mark.parametrize("erased_first", [True, False])
@@ -79,4 +83,58 @@ async def test_a_question_that_comes_after_its_erasure_leaves_no_image(store: Sq
     await put_image(store)
     await writer.write([erased(query_id)])
     assert await writer.write([asked(query_id, inline=False)]) == []
+    assert await store.images.get("acme", SHA) is None
+
+
+async def claim(store: SqliteStore, query_id: str) -> None:
+    """Do what the submitter does before it publishes a question with a large image."""
+    await store.claims.make(make_claim(query_id, tenant="acme", sha256=SHA))
+    await put_image(store, expires_at=AT + timedelta(days=31))
+
+
+async def test_an_image_that_is_put_again_survives_the_erasure_of_another_query(
+    store: SqliteStore, writer: Writer
+) -> None:
+    old, new = new_id("iq", AT), new_id("iq", AT)
+    await writer.write([asked(old)])
+    await claim(store, new)
+    await writer.write([erased(old)])
+    await writer.write([asked(new, inline=False)])
+    assert await store.images.get("acme", SHA) is not None
+    await writer.write([erased(new)])
+    assert await store.images.get("acme", SHA) is None
+
+
+class _Submitting:
+    """Claims of a store to which somebody submits right after they were looked at."""
+
+    def __init__(self, store: SqliteStore, query_id: str) -> None:
+        self._store = store
+        self._query_id = query_id
+        self._inner = store.claims
+        self.delete = store.claims.delete
+
+    async def uses_image(self, tenant: str, sha256: str, *, besides: Sequence[str] = ()) -> bool:
+        used = await self._inner.uses_image(tenant, sha256, besides=besides)
+        self._store.claims = self._inner
+        await claim(self._store, self._query_id)
+        return used
+
+
+async def test_an_image_that_is_put_while_it_is_looked_for_survives(store: SqliteStore, writer: Writer) -> None:
+    old, new = new_id("iq", AT), new_id("iq", AT)
+    await writer.write([asked(old)])
+    store.claims = cast("SqliteClaims", _Submitting(store, new))
+    await writer.write([erased(old)])
+    assert await store.images.get("acme", SHA) is not None
+
+
+async def test_queries_with_one_image_that_are_erased_together_leave_no_image(
+    store: SqliteStore, writer: Writer
+) -> None:
+    queries = [new_id("iq", AT) for _ in range(3)]
+    for query_id in queries:
+        await claim(store, query_id)
+    await writer.write([asked(query_id, inline=False) for query_id in queries])
+    await writer.write([erased(query_id) for query_id in queries])
     assert await store.images.get("acme", SHA) is None

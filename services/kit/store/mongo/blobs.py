@@ -62,11 +62,11 @@ class MongoBlobs:
         """See `port.Blobs.keep_until`."""
         await self._keep(tenant, sha256, expires_at)
 
-    async def delete(self, tenant: str, sha256: str) -> None:
+    async def delete(self, tenant: str, sha256: str, *, seen: Blob | None = None) -> None:
         """See `port.Blobs.delete`."""
         row = await self._collection.find_one(by_key(tenant, sha256), fields={"file": 1})
         if row is not None:
-            await self._remove(row, {})
+            await self._remove(row, {} if seen is None else {"index.expires_us": {"$eq": expires_us(seen.expires_at)}})
 
     async def purge(self, now: datetime) -> int:
         """See `port.Blobs.purge`."""

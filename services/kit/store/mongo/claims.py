@@ -1,5 +1,6 @@
 """Claims in MongoDB."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from services.kit.clock import Clock
@@ -25,7 +26,7 @@ class MongoClaims:
 
     async def make(self, claim: Claim) -> Claim:
         """See `port.Claims.make`."""
-        index: Row = {"expires_us": to_micros(claim.expires_at)}
+        index: Row = {"expires_us": to_micros(claim.expires_at), "image_sha256": claim.request.image.sha256}
         if claim.key is not None:
             index["key"] = claim.key
         row = to_row(key_of(claim.tenant, claim.id), claim, index, claim.expires_at)
@@ -44,6 +45,11 @@ class MongoClaims:
         """See `port.Claims.find`."""
         row = await self._collection.find_one(by_key(*key))
         return None if row is None else Claim.model_validate(from_row(row))
+
+    async def uses_image(self, tenant: str, sha256: str, *, besides: Sequence[str] = ()) -> bool:
+        """See `port.Claims.uses_image`."""
+        query = {"tenant": {"$eq": tenant}, "index.image_sha256": {"$eq": sha256}, "id": {"$nin": list(besides)}}
+        return await self._collection.find_one(query, fields={"_id": 1}) is not None
 
     async def delete(self, key: QueryKey) -> None:
         """See `port.Claims.delete`."""

@@ -69,7 +69,11 @@ _QUERIES = (
     _index("due", "index.due_us", only=_exists("index.due_us")),
     _index("held", "tenant", "index.held_for", "index.created_us", "id", only=_exists("index.held_for")),
 )
-_CLAIMS = (_TTL, _index("by_key", "tenant", "index.key", unique=True, only=_exists("index.key")))
+_CLAIMS = (
+    _TTL,
+    _index("by_key", "tenant", "index.key", unique=True, only=_exists("index.key")),
+    _index("by_image", "tenant", "index.image_sha256", "id"),
+)
 _BLOBS = (_TTL, _index("by_expiry", "index.expires_us"))
 _CHUNKS = (_index("files_id_1_n_1", "files_id", "n", unique=True),)
 _RECORDS = (

@@ -105,9 +105,9 @@ class MongoQueries:
         query = {"tenant": {"$eq": tenant}, "index.held_for": {"$eq": detector_id}}
         return await self._find(query, _OLDEST_FIRST, limit)
 
-    async def uses_image(self, tenant: str, sha256: str, *, besides: str = "") -> bool:
+    async def uses_image(self, tenant: str, sha256: str, *, besides: Sequence[str] = ()) -> bool:
         """See `port.Queries.uses_image`."""
-        query = {"tenant": {"$eq": tenant}, "index.image_sha256": {"$eq": sha256}, "id": {"$ne": besides}}
+        query = {"tenant": {"$eq": tenant}, "index.image_sha256": {"$eq": sha256}, "id": {"$nin": list(besides)}}
         return await self._collection.find_one(query, fields={"_id": 1}) is not None
 
     async def purge(self, now: datetime) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 
+from services.kit.store.mongo.store import INLINE_BYTES
 from services.kit.store.port import Blobs, Store
 from tests.support.documents import NOW, TENANT, later, make_blob
 
@@ -113,6 +114,24 @@ async def test_deleting_removes_and_may_be_repeated(blobs: Blobs) -> None:
     assert await blobs.get(TENANT, other.sha256) == other
     await blobs.put(blob)
     assert await blobs.get(TENANT, blob.sha256) == blob
+
+
+@pytest.mark.parametrize("size_bytes", [3, INLINE_BYTES + 1])
+async def test_only_a_blob_that_is_as_it_was_seen_is_deleted(blobs: Blobs, size_bytes: int) -> None:
+    blob = make_blob(bytes(size_bytes), expires_at=later(1))
+    await blobs.put(blob)
+    again = blob.model_copy(update={"expires_at": later(2)})
+    await blobs.put(again)
+    await blobs.delete(TENANT, blob.sha256, seen=blob)
+    assert await blobs.get(TENANT, blob.sha256) == again
+    await blobs.delete(TENANT, blob.sha256, seen=again)
+    assert await blobs.get(TENANT, blob.sha256) is None
+    kept = blob.model_copy(update={"expires_at": None})
+    await blobs.put(kept)
+    await blobs.delete(TENANT, blob.sha256, seen=again)
+    assert await blobs.get(TENANT, blob.sha256) == kept
+    await blobs.delete(TENANT, blob.sha256, seen=kept)
+    assert await blobs.get(TENANT, blob.sha256) is None
 
 
 async def test_tenants_share_no_blob(blobs: Blobs) -> None:

@@ -4,8 +4,10 @@ import asyncio
 
 from services.kit.store.documents import QueryKey
 from services.kit.store.port import Store
-from tests.support.documents import NOW, TENANT, later, make_claim
+from tests.support.documents import NOW, SHA256, TENANT, later, make_claim
 from tests.support.stores import FixedClock
+
+OTHER_SHA256 = "0" * 64
 
 
 def key_of(claim_id: str, tenant: str = TENANT) -> QueryKey:
@@ -113,3 +115,15 @@ async def test_a_purge_removes_expired_claims_of_every_tenant_and_frees_their_ke
         assert await store.claims.find(key_of(claim.id)) == claim
     again = make_claim(key="k")
     assert await store.claims.make(again) == again
+
+
+async def test_a_claim_uses_the_image_of_its_question(store: Store) -> None:
+    ours, theirs = make_claim(), make_claim(tenant="other", sha256=OTHER_SHA256)
+    for claim in (ours, theirs):
+        await store.claims.make(claim)
+    assert await store.claims.uses_image(TENANT, SHA256)
+    assert await store.claims.uses_image(TENANT, SHA256, besides=[theirs.id])
+    assert not await store.claims.uses_image(TENANT, SHA256, besides=[theirs.id, ours.id])
+    assert not await store.claims.uses_image(TENANT, OTHER_SHA256)
+    await store.claims.delete(key_of(ours.id))
+    assert not await store.claims.uses_image(TENANT, SHA256)

@@ -175,12 +175,13 @@ async def test_an_image_is_used_while_a_query_that_is_not_erased_refers_to_it(st
 async def test_an_image_is_used_by_another_query_besides_the_own(store: Store) -> None:
     first, second, theirs = make_document(), make_document(), make_document(tenant="other")
     await put(store, first, theirs)
-    assert not await store.queries.uses_image(TENANT, SHA256, besides=first.id)
-    assert await store.queries.uses_image(TENANT, SHA256, besides=second.id)
+    assert not await store.queries.uses_image(TENANT, SHA256, besides=[first.id])
+    assert await store.queries.uses_image(TENANT, SHA256, besides=[second.id])
     await put(store, second)
-    assert await store.queries.uses_image(TENANT, SHA256, besides=first.id)
+    assert await store.queries.uses_image(TENANT, SHA256, besides=[first.id])
+    assert not await store.queries.uses_image(TENANT, SHA256, besides=[first.id, second.id])
     await store.queries.swap([Swap(second.model_copy(update={"revision": 2, "erased_at": NOW}), 1)])
-    assert not await store.queries.uses_image(TENANT, SHA256, besides=first.id)
+    assert not await store.queries.uses_image(TENANT, SHA256, besides=[first.id])
 
 
 async def test_a_purge_removes_every_tenants_documents_whose_retention_is_over(store: Store) -> None:

@@ -78,6 +78,7 @@ async def test_the_result_store_folds_keeps_images_and_sweeps(installed: Users, 
         assert await store.queries.past_expiry(NOW, 5) == []
         assert await store.queries.held(TENANT, DETECTOR_ID, 5) == []
         assert await store.queries.uses_image(TENANT, SHA256)
+        assert not await store.claims.uses_image(TENANT, SHA256)
         for blob in (make_blob(), LARGE):
             await store.images.put(blob)
             await store.images.keep_until(TENANT, blob.sha256, later(1))
