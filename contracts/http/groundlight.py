@@ -17,6 +17,8 @@ ResultType = Literal["binary_classification", "multi_classification", "counting"
 GroupName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 STILL_PROCESSING = "STILL_PROCESSING"
 """The source of a result that is only a placeholder."""
+CONSTANT_PIPELINES = frozenset({"never-review", "never-review-multi", "constant-text-pred"})
+"""Values of `pipeline_config` that give always the same answer, for tests of client programs."""
 
 
 class Group(Resource):

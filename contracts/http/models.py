@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from contracts.base import Label
+from contracts.base import Label, Probability
 from contracts.http.base import Request, Resource
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -47,12 +47,26 @@ class ManifestInput(Request):
 
 
 class ManifestOutput(Request):
-    """How the output tensor, shape (N, len(labels)), becomes a label: `activation`, then the largest."""
+    """How the output tensor becomes an answer.
+
+    Classification: (N, len(labels)), then `activation`, then the largest. Detection: candidates with four numbers of a
+    box and a score per label. Text: steps with a score per character and one for the blank.
+    """
 
     name: str | None = None
-    labels: Annotated[tuple[Label, ...], Field(min_length=2, max_length=1000)]
-    activation: Literal["none", "softmax"] = "softmax"
+    labels: Annotated[tuple[Label, ...], Field(max_length=1000)] = ()
+    activation: Literal["none", "softmax", "sigmoid"] = "softmax"
     """`none` when the graph already gives probabilities."""
+    boxes: Literal["corners", "centre"] = "corners"
+    """Left, top, right, bottom; or x and y of the centre, width, height."""
+    units: Literal["pixels", "fractions"] = "pixels"
+    """Of the model's input."""
+    candidates: Literal["first", "last"] = "first"
+    """Which axis after N the candidates are: (N, candidates, 4 + labels) or (N, 4 + labels, candidates)."""
+    score_threshold: Probability = 0.25
+    iou_threshold: Probability = 0.45
+    characters: Annotated[str, StringConstraints(max_length=20_000)] = ""
+    blank: Literal["first", "last"] = "first"
 
     @model_validator(mode="after")
     def _check_labels(self) -> Self:
@@ -61,12 +75,55 @@ class ManifestOutput(Request):
         return self
 
 
+_ACTIVATIONS = {
+    "classification": {"none", "softmax"},
+    "detection": {"none", "sigmoid"},
+    "text": {"none", "softmax"},
+}
+_ONLY_FOR = {
+    "boxes": "detection",
+    "units": "detection",
+    "candidates": "detection",
+    "score_threshold": "detection",
+    "iou_threshold": "detection",
+    "characters": "text",
+    "blank": "text",
+}
+"""Fields of the output and the task that they are for."""
+_LEAST_LABELS = {"classification": 2, "detection": 1, "text": 0}
+
+
 class Manifest(Request):
     """What a model file needs to be served."""
 
-    task: Literal["classification"] = "classification"
+    task: Literal["classification", "detection", "text"] = "classification"
     input: ManifestInput
     output: ManifestOutput
+
+    @model_validator(mode="after")
+    def _check_output(self) -> Self:
+        output, least = self.output, _LEAST_LABELS[self.task]
+        if len(output.labels) < least:
+            raise ValueError(f"output.labels: {self.task} needs at least {least}")
+        if self.task == "text" and (output.labels or not output.characters):
+            raise ValueError("output: a text model has characters, and no labels")
+        if output.activation not in _ACTIVATIONS[self.task]:
+            allowed = " or ".join(sorted(_ACTIVATIONS[self.task]))
+            raise ValueError(f"output.activation: {self.task} takes {allowed}; say which")
+        for name, task in _ONLY_FOR.items():
+            if task != self.task and getattr(output, name) != ManifestOutput.model_fields[name].default:
+                raise ValueError(f"output.{name}: it has no effect in {self.task}; leave it out")
+        return self
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """The sizes of the output after N, None where any is right."""
+        if self.task == "classification":
+            return (len(self.output.labels),)
+        if self.task == "text":
+            return (None, len(self.output.characters) + 1)
+        columns = len(self.output.labels) + 4
+        return (None, columns) if self.output.candidates == "first" else (columns, None)
 
 
 class Model(Resource):

@@ -43,13 +43,17 @@ class Detectors:
         """
         return await self.resource(await self.make(tenant, wanted))
 
-    async def make(self, tenant: str, wanted: DetectorCreate, *, key: str | None = None) -> DetectorRecord:
+    async def make(
+        self, tenant: str, wanted: DetectorCreate, *, key: str | None = None, constant: str | None = None
+    ) -> DetectorRecord:
         """Store a new detector, or return the one that a call with the same `key` has made.
+
+        `constant` names a pipeline that answers where no model is bound.
 
         Raises:
             Refused: name_taken, or what makes the request wrong.
         """
-        record = await self._record(tenant, wanted, key)
+        record = (await self._record(tenant, wanted)).model_copy(update={"made_with": key, "constant": constant})
         try:
             await self._records.insert(record)
         except Conflict:
@@ -60,7 +64,7 @@ class Detectors:
         await self._tell(record)
         return record
 
-    async def _record(self, tenant: str, wanted: DetectorCreate, key: str | None) -> DetectorRecord:
+    async def _record(self, tenant: str, wanted: DetectorCreate) -> DetectorRecord:
         check_name(wanted.name)
         _check_fields(wanted)
         wish = Wish(mode=wanted.mode, labels=_labels_of(wanted), class_name=wanted.class_name)
@@ -85,7 +89,6 @@ class Detectors:
             model_id=model_id,
             lane=wanted.lane,
             metadata_json=to_metadata_text(wanted.metadata),
-            made_with=key,
             created_at=now,
             updated_at=now,
         )

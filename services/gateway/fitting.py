@@ -15,6 +15,14 @@ from services.kit.store.port import Store
 log = structlog.get_logger(__name__)
 
 _MOST_SHOWN = 20
+_TASKS = {
+    "binary": "classification",
+    "multiclass": "classification",
+    "count": "detection",
+    "bounding_box": "detection",
+    "text": "text",
+}
+"""The task of the models that answer each mode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +75,22 @@ def check_fit(manifest: Manifest, wish: Wish) -> None:
     Raises:
         Refused: labels_mismatch.
     """
-    if wish.mode not in {"binary", "multiclass"}:
-        raise Refused("labels_mismatch", f"a {wish.mode} detector needs another model than one of {manifest.task}")
-    if set(manifest.output.labels) != set(wish.labels):
+    task = _TASKS[wish.mode]
+    if manifest.task != task:
+        raise Refused(
+            "labels_mismatch", f"a {wish.mode} detector needs a model of {task}, this is one of {manifest.task}"
+        )
+    if task == "text":
+        return
+    if task == "detection":
+        _check_class(manifest, wish.class_name or "")
+    elif set(manifest.output.labels) != set(wish.labels):
         raise Refused("labels_mismatch", f"the detector has {_list(wish.labels)}; see the model's manifest for its own")
+
+
+def _check_class(manifest: Manifest, class_name: str) -> None:
+    if class_name.casefold() not in {label.casefold() for label in manifest.output.labels}:
+        raise Refused("labels_mismatch", f"the model does not find {class_name}, but {_list(manifest.output.labels)}")
 
 
 def _list(labels: tuple[str, ...]) -> str:

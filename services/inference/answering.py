@@ -9,20 +9,20 @@ raises, and the consume loop keeps the queue.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import structlog
 
-from contracts.http.models import ManifestOutput
 from contracts.v1.image_query import MAX_ANSWERS, ImageAnswer, Timings
 from services.inference import facts
 from services.inference.engine import LoadedModel, ModelRejected, RunFailed, RunnableModel
 from services.inference.isolation import WORKER_CRASHED, Isolation
 from services.inference.library import ModelLibrary
-from services.inference.postprocess import READERS, Reading, Unreadable
+from services.inference.modes import conclude
+from services.inference.postprocess import READERS
 from services.inference.preparing import Preparation, Prepared
 from services.inference.preprocess import Batch, empty_batch, input_bytes
+from services.inference.readings import Read, Reading, Unreadable
 from services.inference.running import Runner
 from services.inference.triage import Ask, Triage
 from services.kit.bus.outcomes import Done, Outcome, Retry, Work
@@ -44,7 +44,7 @@ Result = ImageAnswer | Outcome
 class _Ran:
     """What a run gave for one image, and the run that it was in."""
 
-    reading: Reading | Unreadable
+    read: Read
     inference_s: float
     batch_size: int
 
@@ -167,24 +167,33 @@ class Answering:
 
     async def _run_once(self, model: RunnableModel, batch: Batch, ask: Ask) -> Sequence[_Ran]:
         manifest = ask.model.manifest
-        read = partial(_read, task=manifest.task, output=manifest.output)
+        read_all = READERS[manifest.task]
         runner = self._isolation.runner if ask.suspect else self._runner
-        readings, seconds = await runner.run(model, np.ascontiguousarray(batch), read)
+        readings, seconds = await runner.run(
+            model, np.ascontiguousarray(batch), lambda outputs: read_all(outputs, manifest)
+        )
         return [_Ran(reading, seconds, len(batch)) for reading in readings]
 
     def _result(self, ask: Ask, image: Prepared, ran: _Ran | RunFailed) -> Result:
         if isinstance(ran, RunFailed):
             reason = WORKER_CRASHED if ran.code == WORKER_CRASHED else "model_failed"
             return self._fail(ask, reason, str(ran))
-        if isinstance(ran.reading, Unreadable):
-            return self._fail(ask, ran.reading.reason, ran.reading.detail)
+        reading = conclude(ran.read, ask.detector, ask.model.manifest.input, (image.width, image.height))
+        if isinstance(reading, Unreadable):
+            return self._fail(ask, reading.reason, reading.detail)
+        return self._answer(ask, image, reading, ran)
+
+    def _answer(self, ask: Ask, image: Prepared, reading: Reading, ran: _Ran) -> ImageAnswer:
         query = ask.query
         return ImageAnswer(
             query_id=query.query_id,
             answer_id=facts.answer_id(query.query_id, ask.model.digest, query.replay),
-            label=ran.reading.label,
-            confidence=ran.reading.confidence,
-            scores=ran.reading.scores,
+            label=reading.label,
+            confidence=reading.confidence,
+            scores=reading.scores,
+            boxes=reading.boxes,
+            text=reading.text,
+            text_cut=reading.text_cut,
             model_name=ask.model.name,
             model_digest=ask.model.digest,
             answered_at=self._clock.now(),
@@ -240,7 +249,3 @@ class Answering:
                 outcomes[part[0][0]] = Done([event])
                 self._metrics.answered.inc(len(part))
         return outcomes
-
-
-def _read(outputs: np.ndarray, *, task: str, output: ManifestOutput) -> Sequence[Reading | Unreadable]:
-    return READERS[task](outputs, output)

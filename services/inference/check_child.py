@@ -13,8 +13,9 @@ from services.inference.child import restrict
 from services.inference.engine import LoadedModel, ModelRejected, RunFailed
 from services.inference.onnx_engine import OnnxEngine
 from services.inference.onnx_scan import refuse_references
-from services.inference.postprocess import READERS, Unreadable
+from services.inference.postprocess import READERS
 from services.inference.preprocess import empty_batch
+from services.inference.readings import Unreadable
 
 _TRIED_BATCH = 3
 """Not a power of two, and not one: a graph that only pretends to take any batch size fails on it."""
@@ -52,7 +53,7 @@ def _try_run(model: LoadedModel, manifest: Manifest, size: int) -> None:
             f"the file says that it takes any batch size, but {size} at once fail; fix the batch size to 1 in the"
             f" file: {error.detail}",
         ) from None
-    for reading in READERS[manifest.task](outputs, manifest.output):
+    for reading in READERS[manifest.task](outputs, manifest):
         if isinstance(reading, Unreadable):
             raise ModelRejected(reading.reason, f"in a trial run on zeros, {reading.detail}")
 

@@ -94,9 +94,10 @@ class RunnableModel(Protocol):
     """A model that can be run."""
 
     def run(self, batch: Batch, halt: Halt | None = None) -> NDArray[np.floating]:
-        """Return one row of outputs per image, (N, labels). Blocks; any N from 1; several threads may run it at once.
+        """Return the outputs, N first, in the shape of the manifest.
 
-        A file with a fixed batch size is run as often as that needs. `halt` ends the run early.
+        Blocks; takes any N from 1; several threads may run it at once. A file with a fixed batch size is run as often
+        as that needs. `halt` ends the run early.
 
         Raises:
             RunFailed: the library failed, ran out of memory, was stopped, or the output has another shape.

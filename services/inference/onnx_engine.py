@@ -20,7 +20,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 from contracts.http.models import Manifest
 from services.inference.engine import EngineBroken, Halt, ModelRejected, RunFailed, Signature, TensorFacts
 from services.inference.preprocess import Batch
-from services.inference.signature import match
+from services.inference.signature import match, shown
 
 _DTYPES = {
     "tensor(float)": "float32",
@@ -80,7 +80,7 @@ class OnnxEngine:
             raise ModelRejected(_code_of(error), _detail_of(error)) from None
         inputs = [_facts_of(argument) for argument in session.get_inputs()]
         outputs = [_facts_of(argument) for argument in session.get_outputs()]
-        return OnnxModel(session, match(inputs, outputs, manifest), labels=len(manifest.output.labels))
+        return OnnxModel(session, match(inputs, outputs, manifest), manifest.output_shape)
 
     def check(self) -> None:
         """See `engine.Engine.check`."""
@@ -114,10 +114,10 @@ class OnnxEngine:
 class OnnxModel:
     """A session and the input and output that are used."""
 
-    def __init__(self, session: Any, signature: Signature, *, labels: int) -> None:
+    def __init__(self, session: Any, signature: Signature, wanted: tuple[int | None, ...]) -> None:
         self._session = session
         self._signature = signature
-        self._labels = labels
+        self._wanted = wanted
 
     @property
     def signature(self) -> Signature:
@@ -158,10 +158,12 @@ class OnnxModel:
 
     def _check_shape(self, output: Any, size: int) -> None:
         shape: tuple[int, ...] = output.shape if isinstance(output, np.ndarray) else ()
-        if shape == (size, self._labels):
+        wanted = (size, *self._wanted)
+        same = len(shape) == len(wanted) and shape[0] == size
+        if same and all(want in {None, had} for want, had in zip(wanted, shape, strict=True)):
             return
-        code = "labels_mismatch" if len(shape) == 2 and shape[0] == size else "output_mismatch"
-        raise RunFailed(code, f"the output for {size} image(s) has the shape {shape}, not {(size, self._labels)}")
+        code = "labels_mismatch" if same else "output_mismatch"
+        raise RunFailed(code, f"the output for {size} image(s) has the shape {shape}, not {shown(wanted)}")
 
 
 def _facts_of(argument: Any) -> TensorFacts:

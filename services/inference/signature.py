@@ -21,7 +21,7 @@ def match(inputs: Sequence[TensorFacts], outputs: Sequence[TensorFacts], manifes
     chosen = _only_input(inputs, manifest.input.name)
     fixed_batch = _check_input(chosen, manifest.input)
     output = _choose(outputs, manifest.output.name, "output")
-    _check_output(output, labels=len(manifest.output.labels), fixed_batch=fixed_batch)
+    _check_output(output, manifest, fixed_batch=fixed_batch)
     return Signature(chosen, output, fixed_batch)
 
 
@@ -60,7 +60,7 @@ def _check_input(tensor: TensorFacts, wanted: ManifestInput) -> int | None:
     if not fits:
         raise ModelRejected(
             "input_mismatch",
-            f"input {tensor.name!r} has the shape {_shape(tensor)}; the manifest says {wanted.layout},"
+            f"input {tensor.name!r} has the shape {shown(tensor.shape or ())}; the manifest says {wanted.layout},"
             f" (N, {', '.join(map(str, expected))})",
         )
     batch = tensor.shape[0]
@@ -69,29 +69,39 @@ def _check_input(tensor: TensorFacts, wanted: ManifestInput) -> int | None:
     return batch
 
 
-def _check_output(tensor: TensorFacts, *, labels: int, fixed_batch: int | None) -> None:
+def _check_output(tensor: TensorFacts, manifest: Manifest, *, fixed_batch: int | None) -> None:
     if tensor.dtype not in _OUTPUT_TYPES:
         raise ModelRejected("output_mismatch", f"output {tensor.name!r} gives {tensor.dtype or 'no numbers'}")
     if tensor.shape is None:
         return
-    if len(tensor.shape) != 2:
-        raise ModelRejected(
-            "output_mismatch", f"output {tensor.name!r} has the shape {_shape(tensor)}; it must be (N, {labels})"
-        )
-    batch, count = tensor.shape
+    wanted = manifest.output_shape
+    must_be = f"it must be {shown((None, *wanted))}"
+    if len(tensor.shape) != 1 + len(wanted):
+        raise ModelRejected("output_mismatch", f"output {tensor.name!r} has the shape {shown(tensor.shape)}; {must_be}")
+    batch, *sizes = tensor.shape
     if batch is not None and batch != fixed_batch:
         raise ModelRejected(
             "output_mismatch",
-            f"output {tensor.name!r} has the shape {_shape(tensor)} for a batch of {fixed_batch or 'any size'};"
-            f" it must be (N, {labels})",
+            f"output {tensor.name!r} has the shape {shown(tensor.shape)} for a batch of {fixed_batch or 'any size'};"
+            f" {must_be}",
         )
-    if count is not None and count != labels:
-        raise ModelRejected("labels_mismatch", f"the file gives {count} scores, the manifest names {labels} labels")
+    for size, want in zip(sizes, wanted, strict=True):
+        if size is not None and want is not None and size != want:
+            raise ModelRejected("labels_mismatch", _other_number(size, want, manifest))
+
+
+def _other_number(size: int, want: int, manifest: Manifest) -> str:
+    if manifest.task == "classification":
+        return f"the file gives {size} scores, the manifest names {want} labels"
+    meant = "4 and one per label" if manifest.task == "detection" else "one per character and a blank"
+    return f"the file gives {size} numbers at a time, the manifest means {want}: {meant}"
 
 
 def _names(tensors: Sequence[TensorFacts]) -> str:
     return ", ".join(tensor.name for tensor in tensors[:20])
 
 
-def _shape(tensor: TensorFacts) -> str:
-    return f"({', '.join('?' if size is None else str(size) for size in tensor.shape or ())})"
+def shown(shape: Sequence[int | None]) -> str:
+    """Return a shape for a person; the first size is the batch, None is open."""
+    sizes = ("N" if at == 0 and size is None else "?" if size is None else str(size) for at, size in enumerate(shape))
+    return f"({', '.join(sizes)})"

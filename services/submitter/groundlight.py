@@ -100,7 +100,8 @@ async def _answered(platform: Platform, accepted: Accepted, detector: DetectorRe
     Raises:
         Refused: upload_unusable, the worker found that the image cannot be decoded.
     """
-    wait_s = platform.settings.ask_wait_s if detector.model_id is not None else 0.0
+    by_machine = detector.model_id is not None or detector.constant is not None
+    wait_s = platform.settings.ask_wait_s if by_machine else 0.0
     try:
         document = await platform.waiter.wait(accepted.key, wanted_for("answer"), wait_s)
     except Unavailable as error:

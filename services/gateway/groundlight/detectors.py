@@ -6,7 +6,7 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Header, Request, Response
 
-from contracts.http.groundlight import Detector, DetectorPage, DetectorPatch, DetectorRequest
+from contracts.http.groundlight import CONSTANT_PIPELINES, Detector, DetectorPage, DetectorPatch, DetectorRequest
 from services.gateway.control import Control, ControlDep
 from services.gateway.detectors import check_name
 from services.gateway.groundlight.configurations import mode_configuration, mode_fields, parse_metadata, to_create
@@ -50,7 +50,9 @@ async def create_detector(
         **await _named_model(platform, caller.tenant, wanted.pipeline_config),
     }
     key = x_request_id[:255] if x_request_id else None
-    return to_detector(await control.detectors.make(caller.tenant, to_create(fields), key=key))
+    constant = wanted.pipeline_config if wanted.pipeline_config in CONSTANT_PIPELINES else None
+    made = await control.detectors.make(caller.tenant, to_create(fields), key=key, constant=constant)
+    return to_detector(made)
 
 
 @router.get("/detectors")
@@ -112,9 +114,11 @@ async def _change(control: Control, record: DetectorRecord, wanted: DetectorPatc
     return await control.detectors.change(record, {name: value for name, value in sent.items() if value is not None})
 
 
-async def _named_model(platform: Platform, tenant: str, pipeline_config: str | None) -> dict[str, str]:
+async def _named_model(platform: Platform, tenant: str, pipeline_config: str | None) -> dict[str, str | None]:
     if not pipeline_config:
         return {}
+    if pipeline_config in CONSTANT_PIPELINES:
+        return {"model": None}
     try:
         await find_model(platform.store, tenant, pipeline_config)
     except Refused:

@@ -53,6 +53,8 @@ class DetectorRecord(Record):
     confidence_threshold: float = 0.9
     patience_s: float = 30.0
     model_id: str | None = None
+    constant: str | None = None
+    """A pipeline that gives always the same answer, for tests of client programs; a bound model goes before it."""
     lane: str = "default"
     metadata_json: str | None = None
     made_with: str | None = None

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from examples.door.demo import FOLDER as DOOR
-from tests.clients.groundlight.conftest import Platform
+from tests.clients.groundlight.conftest import Platform, register
+from tests.support import shaped_models
+from tests.support.onnx_models import brightness_manifest, brightness_model
 
 PREFIX = "/device-api/v1"
 OPEN, CLOSED = DOOR / "open.jpg", DOOR / "closed.jpg"
@@ -25,6 +27,25 @@ def test_images_are_taken_in_every_form_and_bad_ones_refused_in_the_words_that_p
     platform: Platform, tmp_path: Path
 ) -> None:
     platform.run("images.py", OPEN, tmp_path)
+
+
+def test_five_modes_are_asked_and_answered(platform: Platform, tmp_path: Path) -> None:
+    for name, model, manifest in (
+        ("cells", shaped_models.detection_model(), shaped_models.detection_manifest()),
+        ("plates", shaped_models.text_model(), shaped_models.text_manifest()),
+        ("greys", brightness_model(), brightness_manifest()),
+    ):
+        register(platform, name, model, manifest.model_dump_json(exclude_unset=True))
+    pictures = {
+        "none.png": shaped_models.picture_of_objects(),
+        "two.png": shaped_models.picture_of_objects((0, 0), (3, 2)),
+        "four.png": shaped_models.picture_of_objects((0, 0), (0, 1), (1, 0), (3, 3)),
+        "wide.png": shaped_models.picture_of_objects((2, 2), (3, 2), width=128),
+        "text.png": shaped_models.picture_of_text("A B1  2"),
+    }
+    for name, picture in pictures.items():
+        (tmp_path / name).write_bytes(picture)
+    platform.run("modes.py", tmp_path)
 
 
 def test_calls_that_the_client_repeats_by_itself_take_effect_once(platform: Platform) -> None:

@@ -1,14 +1,18 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 
-from contracts.http.models import ManifestOutput
-from services.inference.postprocess import READERS, Reading, Unreadable, classify
+from contracts.http.models import Manifest, ManifestInput, ManifestOutput
+from services.inference.postprocess import READERS, classify
+from services.inference.readings import Reading, Unreadable
 
-SOFTMAX = ManifestOutput(labels=("a", "b", "c"))
-NONE = ManifestOutput(labels=("a", "b", "c"), activation="none")
+INPUT = ManifestInput(width=8, height=8)
+SOFTMAX = Manifest(input=INPUT, output=ManifestOutput(labels=("a", "b", "c")))
+NONE = Manifest(input=INPUT, output=ManifestOutput(labels=("a", "b", "c"), activation="none"))
 
 
-def read(row: list[float], manifest: ManifestOutput, dtype: type = np.float32) -> Reading | Unreadable:
+def read(row: list[float], manifest: Manifest, dtype: type = np.float32) -> Reading | Unreadable:
     return classify(np.array([row], dtype), manifest)[0]
 
 
@@ -56,7 +60,7 @@ def test_scores_that_are_no_probabilities_are_no_answer(bad: float) -> None:
 
 @pytest.mark.parametrize("manifest", [SOFTMAX, NONE])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_nan_and_infinity_are_no_answer(bad: float, manifest: ManifestOutput) -> None:
+def test_nan_and_infinity_are_no_answer(bad: float, manifest: Manifest) -> None:
     reading = read([0.1, bad, 0.1], manifest)
     assert isinstance(reading, Unreadable)
     assert reading.reason == "non_finite_output"
@@ -68,4 +72,4 @@ def test_a_bad_row_leaves_the_others_alone() -> None:
 
 
 def test_every_task_of_a_manifest_has_a_reader() -> None:
-    assert set(READERS) == {"classification"}
+    assert set(READERS) == set(get_args(Manifest.model_fields["task"].annotation))
