@@ -34,7 +34,7 @@ class Platform:
     token: str
     home: Path
 
-    def start(self, program: str, *arguments: object, version: str = LATEST) -> subprocess.Popen[str]:
+    def start(self, program: str | Path, *arguments: object, version: str = LATEST) -> subprocess.Popen[str]:
         """Start a program of the client's user; it knows the two variables and nothing else of us."""
         environment = {
             "GROUNDLIGHT_ENDPOINT": self.edge.url,
@@ -50,7 +50,7 @@ class Platform:
             text=True,
         )
 
-    def run(self, program: str, *arguments: object, stdin: str = "", version: str = LATEST) -> str:
+    def run(self, program: str | Path, *arguments: object, stdin: str = "", version: str = LATEST) -> str:
         """Run a program to its end; return what it printed. A failed assertion in it fails the test."""
         process = self.start(program, *arguments, version=version)
         out, errors = process.communicate(stdin, timeout=60)
