@@ -51,13 +51,13 @@ def run(*, keep: bool, interval_ms: int, output: Path, bus: str | None, store: s
     What it started is gone when this returns, also after Ctrl-C and SIGTERM; what it found stays in `output`.
     """
     began = time.monotonic()
-    options = [*(("--bus", bus) if bus else ()), *(("--store", store) if store else ())]
+    servers = {name: url for name, url in (("SIGHTLINE_BUS", bus), ("SIGHTLINE_STORE", store)) if url}
     try:
         output.mkdir(parents=True, exist_ok=True)
         files = _Run(output / "ids.txt", output / "answers.jsonl", output / "answers.png")
         with _ended_by_sigterm(), ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sightline-demo-")))
-            url = stack.enter_context(started(folder, options))
+            url = stack.enter_context(started(folder, servers))
             print(f"The platform is ready at {url} (in a process of its own, data in {folder}).")
             # The other machine is there before the first ID is: it looks each up within milliseconds.
             files.answers.unlink(missing_ok=True)

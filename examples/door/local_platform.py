@@ -6,7 +6,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,8 +21,10 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def child(command: Sequence[str], *, log: Path | None = None, feed: bool = False) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a Python module as a process that does not outlive this block.
+def child(
+    command: Sequence[str], *, settings: Mapping[str, str] | None = None, log: Path | None = None, feed: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a Python module, with these settings, as a process that does not outlive this block.
 
     With a `log` its standard output is piped to us and its standard error goes there; without, both are ours. With
     `feed` its standard input is a pipe.
@@ -31,7 +33,7 @@ def child(command: Sequence[str], *, log: Path | None = None, feed: bool = False
     try:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
             [sys.executable, "-m", *command],
-            env=environment(),
+            env={**environment(), **(settings or {})},
             stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
             stdout=subprocess.PIPE if log is not None else None,
             stderr=errors,
@@ -46,15 +48,18 @@ def child(command: Sequence[str], *, log: Path | None = None, feed: bool = False
 
 
 @contextmanager
-def started(folder: Path, options: Sequence[str]) -> Iterator[str]:
+def started(folder: Path, servers: Mapping[str, str]) -> Iterator[str]:
     """Run a platform that keeps everything under `folder`; give its address once it is ready.
+
+    `servers` are settings that say where a bus or a store is. They hold passwords, and every user of a machine may
+    read the arguments of its processes: they travel in the environment.
 
     Raises:
         RuntimeError: it did not get ready.
     """
     log = folder / "platform.log"
-    command = ["sightline", "up", "--port", "0", "--data", str(folder / "data"), *options]
-    with child(command, log=log) as process:
+    command = ["sightline", "up", "--port", "0", "--data", str(folder / "data")]
+    with child(command, settings=servers, log=log) as process:
         yield _address(process, log)
 
 

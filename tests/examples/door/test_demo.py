@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from examples.door.contact_sheet import Answered, draw
+from examples.door.local_platform import started
 from tests.support.server import ROOT, clean_environment
 
 _ROW = re.compile(
@@ -130,3 +131,12 @@ def test_the_picture_frames_right_answers_green_and_wrong_ones_red() -> None:
     assert green > max(blue, red)
     blue, green, red = (int(value) for value in sheet[2, sheet.shape[1] // 2 + 2])
     assert red > max(blue, green)
+
+
+def test_the_address_of_a_server_is_in_no_process_list(tmp_path: Path) -> None:
+    database = tmp_path / "not-for-others.sqlite"
+    with started(tmp_path, {"SIGHTLINE_STORE": f"sqlite:///{database}"}):
+        listed = subprocess.run(["ps", "-A", "-ww", "-o", "args"], capture_output=True, text=True, check=True).stdout
+        assert str(tmp_path / "data") in listed  # the platform itself is
+        assert database.exists()
+        assert database.name not in listed
