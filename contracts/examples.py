@@ -3,10 +3,27 @@
 from datetime import UTC, datetime
 
 from contracts.base import Payload
-from contracts.v1 import control, dead_letter, image_query, label, query, results
+from contracts.v1 import control, dead_letter, image_query, label, query, results, search
 
 _AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 _QUERY = "iq_00EHX0Qc4Zl9nT2vWq8sYb3kLmD"
+_SEARCH = "sr_00EHX2Lp8VzQx3RkTnYbWc5GhJd"
+_SEARCHED = (
+    '{"start": "2020-01-01T00:00:00", "end": "2020-01-31T23:59:59", "conjunction_types": ["nbtrace"],'
+    ' "ground": [{"programs": ["themis-asi"]}], "space": [{"programs": ["swarm"]}],'
+    ' "max_distances": {"ground1-space1": 500}}'
+)
+_PART = search.SearchPart(
+    query_id=_SEARCH,
+    search_type="conjunction",
+    query_json=_SEARCHED,
+    submitted_at=_AT,
+    part=1,
+    parts=5,
+    stride=2,
+    start=datetime(2020, 1, 1, tzinfo=UTC),
+    end=datetime(2020, 1, 7, 23, 59, 59, tzinfo=UTC),
+)
 _DETECTOR = "det_00EHWyDdP6fGhJkLqWrTyUiOpAs"
 _MODEL = "mdl_00EHWx9zXcVbNmQwErTyUiOpAsD"
 _LABEL = "lbl_00EHX1aSdFgHjKlPoIuYtReWqZx"
@@ -47,6 +64,11 @@ EXAMPLES: tuple[Payload, ...] = (
             ),
         )
     ),
+    search.SearchSubmitted(query_id=_SEARCH, search_type="conjunction", query_json=_SEARCHED, submitted_at=_AT),
+    _PART,
+    search.SearchPartDone(query_id=_SEARCH, asked=_PART, rows=12, size_bytes=9_400, worked_s=0.4, done_at=_AT),
+    search.SearchAssemble(query_id=_SEARCH, search_type="conjunction", query_json=_SEARCHED, submitted_at=_AT, parts=5),
+    search.SearchCompleted(query_id=_SEARCH, parts=5, rows=49, size_bytes=38_000, completed_at=_AT),
     query.QueryFailed(
         query_id=_QUERY,
         reason="image_corrupt",

@@ -9,6 +9,7 @@ import secrets
 from datetime import UTC, datetime
 
 IMAGE_QUERY = "iq"
+SEARCH = "sr"
 DETECTOR = "det"
 MODEL = "mdl"
 LABEL = "lbl"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contracts.base import Payload
-from contracts.v1 import control, dead_letter, image_query, label, query, results
+from contracts.v1 import control, dead_letter, image_query, label, query, results, search
 
 PayloadType = type[Payload]
 
@@ -80,6 +80,11 @@ IMAGE_QUERIES = Queue(
 MODEL_CHECKS = Queue(
     name="inference.model_checks", service="inference", summary="Uploaded model files that wait for their check"
 )
+SEARCH_PLANS = Queue(name="search.plans", service="search", summary="Searches to plan, and parts whose next is due")
+SEARCH_PARTS = Queue(name="search.parts", service="search", summary="Parts of searches that wait for a worker")
+SEARCH_ASSEMBLIES = Queue(
+    name="search.assemblies", service="search", summary="Searches whose parts are all there, to be put together"
+)
 FACTS = Queue(
     name="result_store.facts",
     service="result_store",
@@ -96,7 +101,18 @@ WAKE_UPS = Queue(name="wake_ups", service="any", broadcast=True, summary="Wakes 
 CHANGES = Queue(name="changes", service="any", broadcast=True, summary="Tells caches what to forget")
 
 QUEUES: dict[str, Queue] = {
-    queue.name: queue for queue in (IMAGE_QUERIES, MODEL_CHECKS, FACTS, DEAD, WAKE_UPS, CHANGES)
+    queue.name: queue
+    for queue in (
+        IMAGE_QUERIES,
+        MODEL_CHECKS,
+        SEARCH_PLANS,
+        SEARCH_PARTS,
+        SEARCH_ASSEMBLIES,
+        FACTS,
+        DEAD,
+        WAKE_UPS,
+        CHANGES,
+    )
 }
 
 _ALL = (
@@ -118,11 +134,51 @@ _ALL = (
         queues=(FACTS,),
     ),
     Topic(
+        type="search.submitted",
+        version=1,
+        model=search.SearchSubmitted,
+        exchange="in",
+        producers=("submitter", "device", "result_store"),
+        queues=(SEARCH_PLANS, FACTS),
+    ),
+    Topic(
+        type="search.part",
+        version=1,
+        model=search.SearchPart,
+        exchange="facts",
+        producers=("search",),
+        queues=(SEARCH_PARTS,),
+    ),
+    Topic(
+        type="search.part_done",
+        version=1,
+        model=search.SearchPartDone,
+        exchange="facts",
+        producers=("search",),
+        queues=(SEARCH_PLANS, FACTS),
+    ),
+    Topic(
+        type="search.assemble",
+        version=1,
+        model=search.SearchAssemble,
+        exchange="facts",
+        producers=("search",),
+        queues=(SEARCH_ASSEMBLIES,),
+    ),
+    Topic(
+        type="search.completed",
+        version=1,
+        model=search.SearchCompleted,
+        exchange="facts",
+        producers=("search",),
+        queues=(FACTS,),
+    ),
+    Topic(
         type="query.failed",
         version=1,
         model=query.QueryFailed,
         exchange="facts",
-        producers=("inference", "result_store"),
+        producers=("inference", "result_store", "search"),
         queues=(FACTS,),
     ),
     Topic(
@@ -138,7 +194,7 @@ _ALL = (
         version=1,
         model=query.QueryExpired,
         exchange="facts",
-        producers=("inference", "result_store"),
+        producers=("inference", "result_store", "search"),
         queues=(FACTS,),
     ),
     Topic(

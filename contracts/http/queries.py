@@ -5,8 +5,10 @@ from typing import Literal
 
 from contracts.base import Code, Label, Probability, Text
 from contracts.http.base import Json, Request, Resource
+from contracts.kinds import KindName
 from contracts.v1.image_query import Box, Boxes, Score, Timings
 from contracts.v1.results import State
+from contracts.v1.search import SearchType
 
 UNCLEAR = "UNCLEAR"
 """The label of a query that has no answer yet, and an answer a person may give."""
@@ -66,6 +68,20 @@ class Transition(Resource):
     revision: int
 
 
+class SearchInfo(Resource):
+    """A search and how far it has come; its rows are at `url`."""
+
+    type: SearchType
+    query: Json
+    parts: int | None = None
+    """Known once the first part is done."""
+    parts_done: int = 0
+    rows: int | None = None
+    """How many results; null until all are there."""
+    size_bytes: int | None = None
+    url: str = ""
+
+
 class Query(Resource):
     """An asynchronous query: asked at `created_at`, answered when `answer` is there.
 
@@ -73,7 +89,7 @@ class Query(Resource):
     """
 
     id: str
-    kind: Literal["image_query"] = "image_query"
+    kind: KindName = "image_query"
     state: State
     revision: int
     label: str = UNCLEAR
@@ -89,6 +105,7 @@ class Query(Resource):
     patience_s: float | None = None
     metadata: Json = None
     image: ImageInfo | None = None
+    search: SearchInfo | None = None
     history: tuple[Transition, ...] = ()
     attempts: int = 0
     created_at: datetime

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 from contracts.http.queries import Query
 from contracts.ids import id_time
+from contracts.v1.image_query import ImageQuerySubmitted
 from contracts.v1.results import StoredResult
 from services.kit.errors import Refused
 from services.kit.platform import Platform
-from services.kit.store.documents import QueryDocument, QueryKey
+from services.kit.store.documents import QueryDocument, QueryKey, Submitted
 from services.kit.store.records import Claim
 from services.kit.view import pending_query, to_query
 from services.kit.waiter import Wanted
@@ -38,9 +39,15 @@ class Found:
     @property
     def detector_id(self) -> str | None:
         """The detector that was asked, None while a fact has overtaken the question."""
+        request = self.request
+        return request.detector_id if isinstance(request, ImageQuerySubmitted) else None
+
+    @property
+    def request(self) -> Submitted | None:
+        """The question, None while a fact has overtaken it."""
         if self.document is not None and self.document.request is not None:
-            return self.document.request.detector_id
-        return self.claim.request.detector_id if self.claim is not None else None
+            return self.document.request
+        return self.claim.request if self.claim is not None else None
 
 
 def stored(_result: StoredResult) -> bool:

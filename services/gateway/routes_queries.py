@@ -170,7 +170,8 @@ async def get_image(
     Images are removed with their query, or before it when the installation keeps them shorter.
     """
     found = await look_up(platform, caller.tenant, query_id, wait_s=APPEAR_S)
-    image = found.document.request.image if found.document is not None and found.document.request is not None else None
+    asked = found.document.image_request if found.document is not None else None
+    image = asked.image if asked is not None else None
     blob = await platform.store.images.get(caller.tenant, image.sha256) if image is not None else None
     if blob is None:
         raise Refused("image_not_found")

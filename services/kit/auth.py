@@ -118,7 +118,9 @@ class Authenticator:
         self._known: dict[str, tuple[float, TokenRecord | None]] = {}
 
     async def caller(self, headers: Mapping[str, str]) -> Caller:
-        """Return who calls; the token comes in `Authorization: Bearer` or `x-api-token`, never in the address.
+        """Return who calls.
+
+        The token comes in `Authorization: Bearer`, `x-api-token` or `x-aurorax-api-key`, never in the address.
 
         Raises:
             Refused: not_authenticated, without a hint at what was wrong with a token.
@@ -156,7 +158,7 @@ class Authenticator:
 
 
 def _token_in(headers: Mapping[str, str]) -> str | None:
-    given = headers.get("x-api-token")
+    given = headers.get("x-api-token", headers.get("x-aurorax-api-key"))
     if given is not None:
         return given.strip()
     scheme, _, token = headers.get("authorization", "").partition(" ")

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from contracts.http.problems import PROBLEMS
 from contracts.http.routes import ROUTES, SMALL_BODY
 from contracts.http.tokens import Scope as TokenScope
+from services.kit import aurorax
 from services.kit.api_page import DescribedApp, add_page
 from services.kit.auth import Authenticator, Caller
 from services.kit.errors import Conflict, NotFound, PlatformError, Refused, Unavailable
@@ -116,40 +117,48 @@ def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     return responses
 
 
-async def _on_platform_error(_request: Request, error: Exception) -> JSONResponse:
+def _answer(path: str, code: str, detail: str = "", *, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return the error in the form that the clients of this path read."""
+    if path.startswith(f"{aurorax.PREFIX}/"):
+        return aurorax.error_response(code, detail, headers=headers)
+    return problem(code, detail, headers=headers)
+
+
+async def _on_platform_error(request: Request, error: Exception) -> JSONResponse:
+    path = request.url.path
     if isinstance(error, Refused):
-        return problem(error.code, error.detail)
+        return _answer(path, error.code, error.detail)
     if isinstance(error, Unavailable):
         log.warning("http.unavailable", error=str(error))
-        return problem("unavailable", str(error), headers={"Retry-After": str(max(1, round(error.after_s)))})
+        return _answer(path, "unavailable", str(error), headers={"Retry-After": str(max(1, round(error.after_s)))})
     if isinstance(error, NotFound):
-        return problem("not_found", str(error))
+        return _answer(path, "not_found", str(error))
     if isinstance(error, Conflict):
-        return problem("edited_meanwhile", str(error))
+        return _answer(path, "edited_meanwhile", str(error))
     log.error("http.failed", error=str(error))
-    return problem("internal")
+    return _answer(path, "internal")
 
 
-async def _on_validation_error(_request: Request, error: Exception) -> JSONResponse:
+async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
     # Without `input` and `ctx`: they echo the caller's bytes, megabytes or secrets among them.
     parts = []
     for item in cast("RequestValidationError", error).errors()[:5]:
         where = ".".join(str(part) for part in item["loc"] if part not in {"query", "body", "path", "header"})
         parts.append(f"{where}: {item['msg']}" if where else item["msg"])
-    return problem("invalid_parameter", "; ".join(parts).encode("utf-8", "replace").decode())
+    return _answer(request.url.path, "invalid_parameter", "; ".join(parts).encode("utf-8", "replace").decode())
 
 
-async def _on_http_error(_request: Request, error: Exception) -> JSONResponse:
+async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     status = cast("HTTPException", error).status_code
     headers = cast("HTTPException", error).headers
     code = _BY_STATUS.get(status, "bad_request" if status < 500 else "internal")
-    return problem(code, "" if status == 404 else str(cast("HTTPException", error).detail), headers=dict(headers or {}))
+    detail = "" if status == 404 else str(cast("HTTPException", error).detail)
+    return _answer(request.url.path, code, detail, headers=dict(headers or {}))
 
 
 async def _on_crash(request: Request, error: Exception) -> JSONResponse:
-    del request
     log.error("http.crashed", error=type(error).__name__)
-    return problem("internal", "the log of the service has the details")
+    return _answer(request.url.path, "internal", "the log of the service has the details")
 
 
 def _add_operations(app: FastAPI, platform: Platform) -> None:
@@ -181,7 +190,7 @@ class _BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = self._limit(scope["method"], scope["path"])
-        too_large = problem("body_too_large", f"at most {limit} bytes are taken here")
+        too_large = _answer(scope["path"], "body_too_large", f"at most {limit} bytes are taken here")
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > limit:
             await too_large(scope, receive, send)

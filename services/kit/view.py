@@ -2,15 +2,26 @@
 
 import json
 
-from contracts.http.queries import UNCLEAR, Answer, ImageInfo, ModelRef, Query, QueryError, Transition
+from contracts.http.queries import (
+    UNCLEAR,
+    Answer,
+    ImageInfo,
+    ModelRef,
+    Query,
+    QueryError,
+    SearchInfo,
+    Transition,
+)
+from contracts.kinds import kind_of
 from contracts.v1.image_query import ImageQuerySubmitted
+from services.kit.aurorax import data_path
 from services.kit.store.documents import AnswerRecord, QueryDocument
 from services.kit.store.records import Claim
 
 
 def to_query(document: QueryDocument) -> Query:
     """Return the resource of a document."""
-    request, answer = document.request, document.answer
+    request, answer = document.image_request, document.answer
     first = min((a.at for a in document.answers), default=None)
     return Query(
         id=document.id,
@@ -29,26 +40,32 @@ def to_query(document: QueryDocument) -> Query:
         patience_s=request.patience_s if request else None,
         metadata=json.loads(request.metadata_json) if request and request.metadata_json is not None else None,
         image=_to_image(document.id, request) if request else None,
+        search=_to_search(document),
         history=tuple(Transition(state=t.state, at=t.at, revision=t.revision) for t in document.history),
         attempts=document.attempts,
         created_at=document.created_at,
         updated_at=document.updated_at,
-        expires_at=request.expires_at if request else None,
+        expires_at=document.request.expires_at if document.request else None,
         answered_in_ms=round((first - document.created_at).total_seconds() * 1000, 3) if first else None,
     )
 
 
 def pending_query(claim: Claim) -> Query:
     """Return the resource of a query that is claimed, but whose document is not written yet: revision 0."""
-    return to_query(
-        QueryDocument(
-            id=claim.id,
-            tenant=claim.tenant,
-            revision=0,
-            request=claim.request,
-            created_at=claim.created_at,
-            updated_at=claim.created_at,
-        )
+    return to_query(pending_document(claim))
+
+
+def pending_document(claim: Claim) -> QueryDocument:
+    """Return the document that there will be, as far as the claim tells."""
+    kind = kind_of(claim.id)
+    return QueryDocument(
+        id=claim.id,
+        tenant=claim.tenant,
+        kind=kind.name if kind is not None else "image_query",
+        revision=0,
+        request=claim.request,
+        created_at=claim.created_at,
+        updated_at=claim.created_at,
     )
 
 
@@ -74,6 +91,22 @@ def _to_answer(record: AnswerRecord) -> Answer:
         answered_by=record.by,
         answered_at=record.at,
         timings=record.timings,
+    )
+
+
+def _to_search(document: QueryDocument) -> SearchInfo | None:
+    request, progress = document.search_request, document.search
+    if request is None:
+        return None
+    whole = document.state == "answered" and progress is not None
+    return SearchInfo(
+        type=request.search_type,
+        query=json.loads(request.query_json),
+        parts=progress.parts if progress is not None else None,
+        parts_done=len(progress.done) if progress is not None else 0,
+        rows=progress.rows if progress is not None and whole else None,
+        size_bytes=progress.size_bytes if progress is not None and whole else None,
+        url=data_path(request.search_type, document.id),
     )
 
 

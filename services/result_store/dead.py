@@ -13,8 +13,8 @@ import structlog
 
 from contracts.base import NAME_PATTERN, Payload
 from contracts.events import PREFIX, Event
-from contracts.ids import IMAGE_QUERY, is_id
-from contracts.topics import IMAGE_QUERIES
+from contracts.kinds import KINDS, kind_of
+from contracts.topics import BY_MODEL
 from contracts.v1.query import QueryFailed
 from services.kit.bus.codec import MSGPACK, may_speak_for
 from services.kit.bus.port import DEAD_ATTEMPTS, DEAD_DETAIL, DEAD_QUEUE, DEAD_REASON, Bus, Message
@@ -28,7 +28,8 @@ from services.result_store.facts import Fact
 
 log = structlog.get_logger(__name__)
 
-_SUBMITTED = "image_query.submitted"
+_QUESTIONS = tuple(f"{BY_MODEL[kind.submitted].type}." for kind in KINDS)
+_WORK = frozenset(queue.name for kind in KINDS for queue in kind.work)
 _NAME = re.compile(NAME_PATTERN)
 _MAX_DETAIL = 2000
 _AT_ONCE = 100
@@ -143,7 +144,7 @@ def _letter_id(message: Message) -> str:
 
 def _lost_question(message: Message) -> bool:
     """Say whether nobody will answer the query now: its question died, wherever."""
-    return message.routing_key.startswith(f"{_SUBMITTED}.") or message.headers.get(DEAD_QUEUE) == IMAGE_QUERIES.name
+    return message.routing_key.startswith(_QUESTIONS) or message.headers.get(DEAD_QUEUE) in _WORK
 
 
 def _tenant(message: Message) -> str:
@@ -157,7 +158,7 @@ def _tenant(message: Message) -> str:
 
 def _query_id(message: Message) -> str | None:
     subject = message.headers.get(PREFIX + "subject", "")
-    if is_id(subject, IMAGE_QUERY):
+    if kind_of(subject) is not None:
         return subject
     if message.content_type != MSGPACK:
         return None
@@ -166,4 +167,4 @@ def _query_id(message: Message) -> str | None:
     except ormsgpack.MsgpackDecodeError:
         return None
     found = body.get("query_id") if isinstance(body, dict) else None
-    return found if isinstance(found, str) and is_id(found, IMAGE_QUERY) else None
+    return found if isinstance(found, str) and kind_of(found) is not None else None

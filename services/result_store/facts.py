@@ -10,6 +10,7 @@ from contracts.topics import TOPICS
 from contracts.v1.image_query import ImageAnswer, ImageQueryAnswered, ImageQuerySubmitted
 from contracts.v1.label import LabelAdded
 from contracts.v1.query import QueryCancelled, QueryErased, QueryExpired, QueryFailed, QueryHeld
+from contracts.v1.search import SearchCompleted, SearchPartDone, SearchSubmitted
 from services.kit.store.documents import QueryKey
 
 
@@ -30,6 +31,9 @@ class Released:
 Happening = (
     ImageQuerySubmitted
     | ImageAnswer
+    | SearchSubmitted
+    | SearchPartDone
+    | SearchCompleted
     | LabelAdded
     | QueryFailed
     | QueryCancelled
@@ -42,6 +46,9 @@ Happening = (
 
 _ABOUT_ONE_QUERY = (
     ImageQuerySubmitted,
+    SearchSubmitted,
+    SearchPartDone,
+    SearchCompleted,
     LabelAdded,
     QueryFailed,
     QueryCancelled,

@@ -7,11 +7,13 @@ apart from which of several competing ends came first, order and duplicates chan
 from datetime import datetime, timedelta
 
 from contracts.ids import id_time
+from contracts.kinds import kind_of
 from contracts.v1.image_query import ImageAnswer, ImageQuerySubmitted
 from contracts.v1.label import LabelAdded
 from contracts.v1.query import QueryCancelled, QueryErased, QueryExpired, QueryFailed, QueryHeld
 from contracts.v1.results import State
-from services.kit.store.documents import AnswerRecord, Failure, QueryDocument, Transition
+from contracts.v1.search import SearchCompleted, SearchPartDone, SearchSubmitted
+from services.kit.store.documents import AnswerRecord, Failure, QueryDocument, SearchProgress, Submitted, Transition
 from services.result_store.facts import Fact, Happening, Released, Republished
 
 
@@ -36,14 +38,27 @@ def fold(document: QueryDocument | None, fact: Fact, *, retention: timedelta) ->
     )
 
 
-def _apply(  # noqa: C901, PLR0911 - one flat branch per kind of fact
+def _apply(  # noqa: C901, PLR0911, PLR0912 - one flat branch per kind of fact
     current: QueryDocument, what: Happening, fact: Fact, retention: timedelta
 ) -> QueryDocument | None:
     match what:
         case ImageQuerySubmitted():
-            return _submitted(current, what, fact, retention)
+            request = what.model_copy(update={"image": what.image.model_copy(update={"data": None})})
+            return _submitted(current, request, fact, retention)
         case ImageAnswer():
             return _answered(current, what, fact)
+        case SearchSubmitted():
+            return _submitted(current, what, fact, retention)
+        case SearchPartDone():
+            return _part_done(current, what, fact)
+        case SearchCompleted():
+            whole = SearchProgress(
+                parts=what.parts,
+                done=tuple(range(1, what.parts + 1)),
+                rows=what.rows,
+                size_bytes=what.size_bytes,
+            )
+            return _end(current, "answered", what.completed_at, fact, search=whole)
         case LabelAdded():
             return _labelled(current, what)
         case QueryFailed():
@@ -68,9 +83,11 @@ def _apply(  # noqa: C901, PLR0911 - one flat branch per kind of fact
 def _blank(fact: Fact, retention: timedelta) -> QueryDocument:
     """Return what is known of a query of which this fact is the first word; revision 0 is never stored."""
     created_at = id_time(fact.key.id) or fact.at
+    kind = kind_of(fact.key.id)
     return QueryDocument(
         id=fact.key.id,
         tenant=fact.key.tenant,
+        kind=kind.name if kind is not None else "image_query",
         lane=fact.lane,
         revision=0,
         created_at=created_at,
@@ -79,21 +96,37 @@ def _blank(fact: Fact, retention: timedelta) -> QueryDocument:
     )
 
 
-def _submitted(
-    current: QueryDocument, what: ImageQuerySubmitted, fact: Fact, retention: timedelta
-) -> QueryDocument | None:
+def _submitted(current: QueryDocument, what: Submitted, fact: Fact, retention: timedelta) -> QueryDocument | None:
     if current.request is not None:
         return None  # a repeat, or another question under a taken ID: the first stands
-    request = what.model_copy(update={"image": what.image.model_copy(update={"data": None})})
     kept = current.expires_at is None  # a label came first
     update: dict[str, object] = {
-        "request": request,
+        "request": what,
         "lane": fact.lane,
         "created_at": what.submitted_at,
         "expires_at": None if kept else what.retain_until or what.submitted_at + retention,
     }
     if not current.history:
         update["history"] = (_transition(current, "submitted", what.submitted_at, fact),)
+    return current.model_copy(update=update)
+
+
+def _part_done(current: QueryDocument, what: SearchPartDone, fact: Fact) -> QueryDocument | None:
+    """Count a part once; a search that has ended stays as it ended."""
+    progress = current.search or SearchProgress(parts=what.asked.parts)
+    if current.ended or what.asked.part in progress.done:
+        return None
+    progress = SearchProgress(
+        parts=progress.parts,
+        done=tuple(sorted((*progress.done, what.asked.part))),
+        rows=progress.rows + what.rows,
+        size_bytes=progress.size_bytes + what.size_bytes,
+    )
+    # Whoever makes progress is not lost: the sweeper counts its tries anew.
+    update: dict[str, object] = {"search": progress, "sweeps": 0}
+    if current.state == "submitted":
+        history = (*current.history, _transition(current, "running", what.done_at, fact))
+        update |= {"state": "running", "history": history}
     return current.model_copy(update=update)
 
 

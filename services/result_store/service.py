@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 _BATCH = 64
 _LINGER_S = 0.05
 """Nobody waits for the record of a question, and with its answer, or with other questions, it costs half as much."""
-_QUESTION = "image_query.submitted."
+_QUESTIONS = ("image_query.submitted.", "search.submitted.")
 
 
 class ResultStore:
@@ -52,7 +52,7 @@ class ResultStore:
     async def start(self, stack: AsyncExitStack) -> None:
         """Begin to consume and to sweep."""
         platform = self._platform
-        linger = Linger(_LINGER_S, urgent=lambda message: not message.routing_key.startswith(_QUESTION))
+        linger = Linger(_LINGER_S, urgent=lambda message: not message.routing_key.startswith(_QUESTIONS))
         bus, metrics, most = platform.bus, platform.metrics, platform.settings.breaker_failures
         facts = Consumer(bus, metrics, FACTS, self._on_facts, batch=_BATCH, linger=linger, most_failures=most)
         dead = Consumer(bus, metrics, DEAD, self._on_dead, batch=_BATCH, decoder=as_dead, most_failures=most)
@@ -103,8 +103,8 @@ class ResultStore:
             # The binding may have come between the worker's look at the detector and this fact.
             document = (await platform.store.queries.load([QueryKey(event.tenant, payload.query_id)])).values()
             for held in document:
-                if held.request is not None and held.held is not None:
-                    await self._release(event.tenant, held.request.detector_id)
+                if held.image_request is not None and held.held is not None:
+                    await self._release(event.tenant, held.image_request.detector_id)
         return []
 
     async def _release(self, tenant: str, detector_id: str) -> None:

@@ -74,6 +74,7 @@ class Sweeper:
         await self._store.claims.purge(now)
         await self._store.images.purge(now)
         await self._store.dead_letters.purge(now - self._letters_kept)
+        await self._store.search_rows.purge(now)
 
     async def _count_letters(self, now: datetime) -> None:
         del now

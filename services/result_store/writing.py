@@ -54,7 +54,7 @@ class Writer:
         written: list[QueryDocument] = []
         for _ in range(_ROUNDS):
             if not waiting:
-                await self._forget_claims(facts)
+                await self._forget_beside(facts)
                 return written
             stored = await self._store.queries.load(list(waiting))
             changes = self._fold(waiting, stored)
@@ -65,10 +65,11 @@ class Writer:
             waiting = {key: waiting[key] for key in conflicts}
         raise Unavailable(f"{len(waiting)} documents changed under every attempt to write them")
 
-    async def _forget_claims(self, facts: Sequence[Fact]) -> None:
-        """Remove the claims of what is erased: they hold the question. The document's remains stay in their place."""
+    async def _forget_beside(self, facts: Sequence[Fact]) -> None:
+        """Remove the claims and rows of what is erased. The document's remains stay in their place."""
         erased = {fact.key for fact in facts if isinstance(fact.what, QueryErased)}
         await asyncio.gather(*(self._store.claims.delete(key) for key in erased))
+        await asyncio.gather(*(self._store.search_rows.delete(key) for key in erased))
 
     def _fold(
         self, waiting: dict[QueryKey, list[Fact]], stored: dict[QueryKey, QueryDocument]
@@ -97,10 +98,11 @@ class Writer:
         steps = []
         for key, change in changes.items():
             for fact in waiting[key]:
-                if isinstance(fact.what, ImageQuerySubmitted) and change.after.request is not None:
+                request = change.after.image_request
+                if isinstance(fact.what, ImageQuerySubmitted) and request is not None:
                     steps.append(self._keep_image(change.after, fact.what))
-                elif isinstance(fact.what, LabelAdded) and change.after.request is not None:
-                    steps.append(self._store.images.keep_until(key.tenant, change.after.request.image.sha256, None))
+                elif isinstance(fact.what, LabelAdded) and request is not None:
+                    steps.append(self._store.images.keep_until(key.tenant, request.image.sha256, None))
         await asyncio.gather(*steps)
 
     async def _forget_images(
@@ -112,9 +114,9 @@ class Writer:
         """Remove the images of what is erased; also of a question that comes after its erasure: it lies there."""
         # The store does not know these uses yet.
         used = {
-            (key.tenant, change.after.request.image.sha256)
+            (key.tenant, change.after.image_request.image.sha256)
             for key, change in changes.items()
-            if change.after.request is not None
+            if change.after.image_request is not None
         }
         users: dict[tuple[str, str], list[str]] = {}
         for key, facts in waiting.items():
@@ -123,8 +125,8 @@ class Writer:
             if after is None or after.erased_at is None:
                 continue
             images = {fact.what.image.sha256 for fact in facts if isinstance(fact.what, ImageQuerySubmitted)}
-            if before is not None and before.request is not None:
-                images.add(before.request.image.sha256)
+            if before is not None and before.image_request is not None:
+                images.add(before.image_request.image.sha256)
             for sha256 in images:
                 users.setdefault((key.tenant, sha256), []).append(key.id)
         for image, erased in users.items():

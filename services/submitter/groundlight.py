@@ -64,7 +64,7 @@ async def submit_image_query(
         query_id=image_query_id,
     )
     accepted = await _submit(submissions, question)
-    detector = await platform.catalog.detector(caller.tenant, accepted.claim.request.detector_id)
+    detector = await platform.catalog.detector(caller.tenant, accepted.request.detector_id)
     if detector is None:
         raise Refused("detector_not_found")
     if want_async.casefold() == "true":

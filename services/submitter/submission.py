@@ -62,6 +62,17 @@ class Accepted:
     document: QueryDocument | None = None
 
     @property
+    def request(self) -> ImageQuerySubmitted:
+        """The question.
+
+        Raises:
+            Refused: key_reused, the key stands for a query of another kind.
+        """
+        if not isinstance(self.claim.request, ImageQuerySubmitted):
+            raise Refused("key_reused", "it came with a query of another kind before")
+        return self.claim.request
+
+    @property
     def key(self) -> QueryKey:
         """Where to look the query up."""
         return QueryKey(self.claim.tenant, self.claim.id)
@@ -117,7 +128,7 @@ class Submissions:
             crash_at("submitter.claimed")
             document = await self._record_of(claim) if repeated else None
             if document is None:
-                await self._publish(asked, claim)
+                await self._publish(asked, Accepted(claim=claim))
             crash_at("submitter.confirmed")
         self._platform.metrics.submitted.labels("repeated" if repeated else "accepted").inc()
         log.debug("submitter.accepted", query_id=claim.id, tenant=claim.tenant, repeated=repeated)
@@ -173,9 +184,9 @@ class Submissions:
             raise Refused("query_erased", f"{claim.id} was asked with this key and erased since")
         return document
 
-    async def _publish(self, asked: _Asked, claim: Claim) -> None:
+    async def _publish(self, asked: _Asked, accepted: Accepted) -> None:
         """Publish the question as the same fact however often: its time and ID follow from the claim."""
-        request = claim.request
+        claim, request = accepted.claim, accepted.request
         if await self._must_be_inline(asked):
             image = request.image.model_copy(update={"data": asked.question.image})
             request = request.model_copy(update={"image": image})

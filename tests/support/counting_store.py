@@ -17,6 +17,7 @@ from services.kit.store.port import (
     Queries,
     QueryFilter,
     Records,
+    SearchRows,
     Store,
     Swap,
 )
@@ -84,6 +85,7 @@ class CountingStore:
         self.claims: Claims = inner.claims
         self.images: Blobs = inner.images
         self.model_files: Blobs = inner.model_files
+        self.search_rows: SearchRows = inner.search_rows
         self.detectors: Records[DetectorRecord] = inner.detectors
         self.models: Records[ModelRecord] = inner.models
         self.tokens: Records[TokenRecord] = inner.tokens

@@ -46,7 +46,7 @@ async def list_image_queries(
     detector_id: str | None = None,
 ) -> ImageQueryPage:
     """Answer with a page of queries, newest first, without those of deleted detectors."""
-    query_filter = QueryFilter()
+    query_filter = QueryFilter(kind="image_query")
     if detector_id is not None:
         query_filter = QueryFilter(detector_id=(await control.detectors.find(caller.tenant, detector_id)).id)
 
@@ -58,7 +58,7 @@ async def list_image_queries(
     onward, back = neighbours(request, platform.settings, wanted, count)
     results = []
     for document in documents:
-        asked = document.request.detector_id if document.request is not None else None
+        asked = document.image_request.detector_id if document.image_request is not None else None
         detector = await platform.catalog.detector(caller.tenant, asked) if asked is not None else None
         if detector is not None and detector.removed_at is None:
             results.append(to_image_query(to_query(document), detector))

@@ -5,8 +5,13 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from contracts.kinds import KindName
 from contracts.v1.image_query import Box, ImageQuerySubmitted, Score, Timings
 from contracts.v1.results import State
+from contracts.v1.search import SearchSubmitted
+
+Submitted = ImageQuerySubmitted | SearchSubmitted
+"""The question of a query of any kind."""
 
 LAYOUT = 1
 """The layout that this version writes. A reader lifts older ones; see `services.kit.store.layout`."""
@@ -63,6 +68,16 @@ class Failure(_Part):
     detail: str = ""
 
 
+class SearchProgress(_Part):
+    """How far a search has come. `rows` and `size_bytes` are of the parts until the result is whole."""
+
+    parts: int
+    done: tuple[int, ...] = ()
+    """The parts that are stored, ascending."""
+    rows: int = 0
+    size_bytes: int = 0
+
+
 class QueryDocument(_Part):
     """Everything that is known of one query. Made and changed only by `services.result_store.fold`.
 
@@ -74,11 +89,12 @@ class QueryDocument(_Part):
     layout: int = LAYOUT
     id: str
     tenant: str
-    kind: Literal["image_query"] = "image_query"
+    kind: KindName = "image_query"
     lane: str = "default"
     state: State = "submitted"
     revision: int
-    request: ImageQuerySubmitted | None = None
+    request: Submitted | None = None
+    search: SearchProgress | None = None
     answers: tuple[AnswerRecord, ...] = ()
     answer: AnswerRecord | None = None
     error: Failure | None = None
@@ -100,6 +116,16 @@ class QueryDocument(_Part):
         return QueryKey(self.tenant, self.id)
 
     @property
+    def image_request(self) -> ImageQuerySubmitted | None:
+        """The question about an image; None for another kind, and while it is not known."""
+        return self.request if isinstance(self.request, ImageQuerySubmitted) else None
+
+    @property
+    def search_request(self) -> SearchSubmitted | None:
+        """The search that was asked for; None for another kind, and while it is not known."""
+        return self.request if isinstance(self.request, SearchSubmitted) else None
+
+    @property
     def ended(self) -> bool:
         """True when the machine's work is over."""
         return self.state not in OPEN_STATES
@@ -109,5 +135,5 @@ class QueryDocument(_Part):
         """True when the answer that counts reaches the query's threshold."""
         if self.answer is None:
             return False
-        threshold = self.request.confidence_threshold if self.request else 1.0
+        threshold = self.image_request.confidence_threshold if self.image_request else 1.0
         return self.answer.source == "person" or self.answer.confidence >= threshold

@@ -10,6 +10,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
+from contracts.kinds import KindName
 from contracts.v1.results import State
 from services.kit.store.documents import QueryDocument, QueryKey
 from services.kit.store.records import (
@@ -27,6 +28,9 @@ from services.kit.store.source_port import DataProducts, Ephemeris
 
 PASSED_STATES: frozenset[State] = frozenset({"answered", "failed"})
 """The ends that work gave: they show that a worker, or the last attempt of one, has come past."""
+
+MAX_CHUNK_BYTES = 8 * 1024 * 1024
+"""Largest chunk of a search's rows."""
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -58,6 +62,7 @@ class Swap(NamedTuple):
 class QueryFilter:
     """Which queries to list; None admits all. Times are of creation: from inclusive, until exclusive."""
 
+    kind: KindName | None = None
     detector_id: str | None = None
     state: State | None = None
     label: str | None = None
@@ -195,6 +200,36 @@ class Blobs(Protocol):
         ...
 
 
+class SearchRows(Protocol):
+    """Rows of searches in chunks of opaque bytes, keyed by (tenant, query ID, part, chunk number from 0).
+
+    A part that is recorded is whole. Parts are numbered from 1; what stands under WHOLE (0) is the joined result.
+    """
+
+    async def put(self, key: QueryKey, part: int, chunks: Sequence[bytes], expires_at: datetime | None) -> None:
+        """Store a part and record it, over what there was of it; repeated with the same chunks it changes nothing.
+
+        Each chunk has at most MAX_CHUNK_BYTES. A reader sees the part recorded only when all of it is there.
+        """
+        ...
+
+    async def recorded(self, key: QueryKey) -> Mapping[int, int]:
+        """Return the parts that are whole, each with its number of chunks. Sees every `put` that returned before."""
+        ...
+
+    async def get(self, key: QueryKey, part: int, chunk: int) -> bytes | None:
+        """Return one chunk."""
+        ...
+
+    async def delete(self, key: QueryKey) -> None:
+        """Remove everything of a search; nothing happens when there is nothing."""
+        ...
+
+    async def purge(self, now: datetime) -> int:
+        """Remove parts whose `expires_at` is at or before `now`; return how many."""
+        ...
+
+
 class Records(Protocol[R]):
     """Records of one type of the control plane."""
 
@@ -278,6 +313,8 @@ class Store(Protocol):
     def images(self) -> Blobs: ...
     @property
     def model_files(self) -> Blobs: ...
+    @property
+    def search_rows(self) -> SearchRows: ...
     @property
     def detectors(self) -> Records[DetectorRecord]: ...
     @property

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from contracts.http.detectors import Mode
 from contracts.http.models import Manifest
 from contracts.http.tokens import Scope
-from contracts.v1.image_query import ImageQuerySubmitted
+from services.kit.store.documents import Submitted
 
 SourceType = Literal["ground", "leo", "heo", "lunar", "event_list", "not_applicable"]
 
@@ -151,7 +151,7 @@ class Claim(BaseModel):
     id: str
     key: str | None = None
     body_sha256: str
-    request: ImageQuerySubmitted
+    request: Submitted
     created_at: datetime
     expires_at: datetime
 

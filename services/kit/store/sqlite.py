@@ -20,6 +20,7 @@ from services.kit.store.sqlite_ephemeris import SqliteEphemeris
 from services.kit.store.sqlite_queries import SqliteQueries
 from services.kit.store.sqlite_records import SqliteRecords
 from services.kit.store.sqlite_schema import SCHEMA, verify_format
+from services.kit.store.sqlite_search_rows import SqliteSearchRows
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,7 @@ class SqliteStore:
         self.claims = SqliteClaims(self._database, self._clock)
         self.images = SqliteBlobs(self._database, "images")
         self.model_files = SqliteBlobs(self._database, "model_files")
+        self.search_rows = SqliteSearchRows(self._database)
         self.detectors = SqliteRecords(self._database, "detector", DetectorRecord)
         self.models = SqliteRecords(self._database, "model", ModelRecord)
         self.tokens = SqliteRecords(self._database, "token", TokenRecord)

@@ -186,7 +186,7 @@ class SqliteQueries:
 
 
 def _row(swap: Swap) -> Parameters:
-    document, request = swap.document, swap.document.request
+    document, request, image_request = swap.document, swap.document.request, swap.document.image_request
     return {
         "expected": swap.expected,
         "tenant": document.tenant,
@@ -195,8 +195,8 @@ def _row(swap: Swap) -> Parameters:
         "lane": document.lane,
         "state": document.state,
         "revision": document.revision,
-        "detector_id": request.detector_id if request else None,
-        "image_sha256": request.image.sha256 if request else None,
+        "detector_id": image_request.detector_id if image_request else None,
+        "image_sha256": image_request.image.sha256 if image_request else None,
         "label": document.answer.label if document.answer else None,
         "held": document.held,
         "open": document.state in OPEN_STATES,
@@ -214,6 +214,7 @@ def _row(swap: Swap) -> Parameters:
 
 def _conditions(query_filter: QueryFilter) -> tuple[list[str], Parameters]:
     wanted: tuple[tuple[str, str, str | int | None], ...] = (
+        ("kind = :kind", "kind", query_filter.kind),
         ("detector_id = :detector_id", "detector_id", query_filter.detector_id),
         ("state = :state", "state", query_filter.state),
         ("label = :label", "label", query_filter.label),

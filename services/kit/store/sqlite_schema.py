@@ -92,6 +92,24 @@ CREATE TABLE IF NOT EXISTS blob_data (
   data BLOB NOT NULL
 );
 
+CREATE TABLE IF NOT EXISTS search_parts (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  part INTEGER NOT NULL,
+  chunks INTEGER NOT NULL,
+  expires_at INTEGER,
+  PRIMARY KEY (tenant, id, part)
+);
+CREATE INDEX IF NOT EXISTS search_parts_by_retention ON search_parts (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE IF NOT EXISTS search_chunks (
+  tenant TEXT NOT NULL,
+  id TEXT NOT NULL,
+  part INTEGER NOT NULL,
+  chunk INTEGER NOT NULL,
+  data BLOB NOT NULL,
+  PRIMARY KEY (tenant, id, part, chunk)
+);
+
 CREATE TABLE IF NOT EXISTS records (
   kind TEXT NOT NULL,
   tenant TEXT NOT NULL,

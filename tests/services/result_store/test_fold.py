@@ -112,9 +112,9 @@ def ends(document: QueryDocument) -> int:
 def test_a_submission_becomes_a_document_without_the_image_bytes() -> None:
     document = known(submitted(metadata_json='{"a": 1.0}'))
     assert (document.state, document.revision, document.created_at) == ("submitted", 1, at(0))
-    assert document.request is not None
-    assert document.request.image == Image(sha256=SHA, size_bytes=3, media_type="image/jpeg")
-    assert document.request.metadata_json == '{"a": 1.0}'
+    assert document.image_request is not None
+    assert document.image_request.image == Image(sha256=SHA, size_bytes=3, media_type="image/jpeg")
+    assert document.image_request.metadata_json == '{"a": 1.0}'
     assert document.expires_at == at(0) + RETENTION
     assert [step.state for step in document.history] == ["submitted"]
     assert document.lineage == ("image_query.submitted.v1",)
@@ -254,8 +254,8 @@ def test_an_answer_past_its_expiry_is_dropped() -> None:
 
 def test_a_second_question_under_a_taken_id_does_not_replace_the_first() -> None:
     document = known(submitted(), submitted(confidence_threshold=0.1))
-    assert document.request is not None
-    assert document.request.confidence_threshold == 0.9
+    assert document.image_request is not None
+    assert document.image_request.confidence_threshold == 0.9
     assert document.revision == 1
 
 

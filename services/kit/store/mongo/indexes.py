@@ -82,6 +82,8 @@ _RECORDS = (
     _index("by_time", "tenant", "index.created_us", "id", newest_first=True, only=_LISTED),
 )
 
+_SEARCH_ROWS = (_TTL, _index("of", "of"))
+
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "queries": _QUERIES,
     "claims": _CLAIMS,
@@ -89,6 +91,8 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "images.chunks": _CHUNKS,
     "model_files": _BLOBS,
     "model_files.chunks": _CHUNKS,
+    "search_parts": _SEARCH_ROWS,
+    "search_chunks": _SEARCH_ROWS,
     "detectors": _RECORDS,
     "models": _RECORDS,
     "tokens": _RECORDS,

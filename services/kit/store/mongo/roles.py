@@ -22,6 +22,8 @@ def _blobs(name: str, actions: Actions) -> dict[str, Actions]:
     return dict.fromkeys((name, f"{name}.files", f"{name}.chunks", f"{name}.pending"), actions)
 
 
+_SEARCH_ROWS = ("search_parts", "search_chunks")
+
 COLLECTIONS = (
     "checks",
     "queries",
@@ -32,6 +34,7 @@ COLLECTIONS = (
     "sources",
     "ephemeris",
     "data_products",
+    *_SEARCH_ROWS,
     *_blobs("images", ()),
     *_blobs("model_files", ()),
     *_blobs("dead_letters", ()),
@@ -52,18 +55,27 @@ ROLES: Mapping[RoleName, Mapping[str, Actions]] = {
         "sources": _WRITE,
         "ephemeris": _OWN,
         "data_products": _OWN,
+        **dict.fromkeys(_SEARCH_ROWS, _FIND),
         **_blobs("images", _FIND),
         **_blobs("model_files", _OWN),
         **_blobs("dead_letters", _FIND),
     },
     "inference": {**_EVERY_SERVICE, "checks": _FIND, **_blobs("images", _FIND), **_blobs("model_files", _FIND)},
-    "search": {**_EVERY_SERVICE, "checks": _FIND, "sources": _FIND, "ephemeris": _FIND, "data_products": _FIND},
+    "search": {
+        **_EVERY_SERVICE,
+        "checks": _FIND,
+        "sources": _FIND,
+        "ephemeris": _FIND,
+        "data_products": _FIND,
+        **dict.fromkeys(_SEARCH_ROWS, _WRITE),
+    },
     "result_store": {
         **_EVERY_SERVICE,
         "checks": _WRITE,
         "queries": _OWN,
         "claims": ("find", "remove"),
         "models": ("find", "update"),
+        **dict.fromkeys(_SEARCH_ROWS, _OWN),
         **_blobs("images", _OWN),
         **_blobs("model_files", _OWN),
         **_blobs("dead_letters", _OWN),
@@ -71,6 +83,7 @@ ROLES: Mapping[RoleName, Mapping[str, Actions]] = {
     "submitter": {
         **_EVERY_SERVICE,
         "checks": _WRITE,
+        "sources": _FIND,
         "claims": ("find", "insert", "remove"),
         **_blobs("images", _OWN),
     },

@@ -22,6 +22,7 @@ from services.kit.store.mongo.files import MongoFiles
 from services.kit.store.mongo.indexes import ensure_indexes
 from services.kit.store.mongo.queries import MongoQueries
 from services.kit.store.mongo.records import MongoRecords
+from services.kit.store.mongo.search_rows import MongoSearchRows
 from services.kit.store.mongo.server import verify_server
 from services.kit.store.records import DetectorRecord, ModelRecord, SourceRecord, TokenRecord
 
@@ -51,6 +52,9 @@ class MongoStore:
         self.claims = MongoClaims(Collection(connection, "claims"), self._clock)
         self.images = self._blobs("images", INLINE_BYTES)
         self.model_files = self._blobs("model_files", 0)
+        self.search_rows = MongoSearchRows(
+            Collection(connection, "search_parts"), Collection(connection, "search_chunks")
+        )
         self.detectors = MongoRecords(Collection(connection, "detectors"), "detector", DetectorRecord)
         self.models = MongoRecords(Collection(connection, "models"), "model", ModelRecord)
         self.tokens = MongoRecords(Collection(connection, "tokens"), "token", TokenRecord)

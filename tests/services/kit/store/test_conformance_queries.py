@@ -166,8 +166,8 @@ async def test_metadata_stays_the_text_that_it_was(store: Store, metadata_json: 
     await put(store, document)
     stored = await get(store, document.key)
     assert stored is not None
-    assert stored.request is not None
-    assert stored.request.metadata_json == metadata_json
+    assert stored.image_request is not None
+    assert stored.image_request.metadata_json == metadata_json
 
 
 async def test_every_field_comes_back_equal(store: Store) -> None:

@@ -1,0 +1,60 @@
+"""Rows of searches in MongoDB: a document per chunk, and one per part that names how many there are."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from bson.binary import Binary
+from pymongo import ReplaceOne
+
+from services.kit.store.documents import QueryKey
+from services.kit.store.mongo.collection import Collection
+from services.kit.store.mongo.driver import Row
+from services.kit.store.mongo.expiry import purge
+from services.kit.store.mongo.rows import expires_on, expires_us, key_of
+
+
+class MongoSearchRows:
+    """The SearchRows port on two collections. A part is recorded after its chunks and forgotten before them."""
+
+    def __init__(self, parts: Collection, chunks: Collection) -> None:
+        self._parts = parts
+        self._chunks = chunks
+
+    async def put(self, key: QueryKey, part: int, chunks: Sequence[bytes], expires_at: datetime | None) -> None:
+        """See `port.SearchRows.put`."""
+        until: Row = {"expires_on": expires_on(expires_at), "index": {"expires_us": expires_us(expires_at)}}
+        for number, chunk in enumerate(chunks):
+            row: Row = {"_id": _chunk(key, part, number), "of": key_of(*key), "data": Binary(chunk), **until}
+            await self._chunks.write([ReplaceOne({"_id": {"$eq": row["_id"]}}, row, upsert=True)])
+        record: Row = {"_id": _part(key, part), "of": key_of(*key), "part": part, "chunks": len(chunks), **until}
+        await self._parts.write([ReplaceOne({"_id": {"$eq": record["_id"]}}, record, upsert=True)])
+
+    async def recorded(self, key: QueryKey) -> Mapping[int, int]:
+        """See `port.SearchRows.recorded`."""
+        rows = await self._parts.find({"of": {"$eq": key_of(*key)}}, fields={"part": 1, "chunks": 1})
+        return {row["part"]: row["chunks"] for row in rows}
+
+    async def get(self, key: QueryKey, part: int, chunk: int) -> bytes | None:
+        """See `port.SearchRows.get`."""
+        row = await self._chunks.find_one({"_id": {"$eq": _chunk(key, part, chunk)}}, fields={"data": 1})
+        return None if row is None else bytes(row["data"])
+
+    async def delete(self, key: QueryKey) -> None:
+        """See `port.SearchRows.delete`."""
+        of: Row = {"of": {"$eq": key_of(*key)}}
+        await self._parts.delete_all(of)
+        await self._chunks.delete_all(of)
+
+    async def purge(self, now: datetime) -> int:
+        """See `port.SearchRows.purge`."""
+        purged = await purge(self._parts, now)
+        await purge(self._chunks, now)
+        return purged
+
+
+def _part(key: QueryKey, part: int) -> str:
+    return f"{key_of(*key)}/{part}"
+
+
+def _chunk(key: QueryKey, part: int, chunk: int) -> str:
+    return f"{_part(key, part)}/{chunk}"
