@@ -92,7 +92,7 @@ class Answering:
         try:
             if group[0][1].suspect:
                 for index, ask in group:
-                    [results[index]] = await self._answer_part(await self._isolation.get(record), [ask])
+                    results[index] = await self._answer_suspect(await self._isolation.get(record), ask)
                 return
             model = await self._library.get(record)
         except (NotFound, ModelRejected, Unavailable) as error:
@@ -115,6 +115,14 @@ class Answering:
         for part, answers in zip(parts, answered, strict=True):
             for (index, _), answer in zip(part, answers, strict=True):
                 results[index] = answer
+
+    async def _answer_suspect(self, model: RunnableModel, ask: Ask) -> Result:
+        try:
+            (result,) = await self._answer_part(model, [ask])
+        except Unavailable as error:
+            # Not blameless: next time it may kill the worker again, and that must have an end.
+            return Retry("isolation_unavailable", str(error), delay_s=error.after_s)
+        return result
 
     def _run_size(self, count: int, model: LoadedModel, image_bytes: int) -> int:
         """Return how many of `count` images to run at once: an equal share for each thread, if the cache holds it."""

@@ -19,7 +19,7 @@ from services.inference.engine import RunFailed
 from services.inference.isolation import Isolation
 from services.inference.preprocess import Batch
 from services.kit.bus.codec import encode, event_of
-from services.kit.bus.outcomes import Done, Work
+from services.kit.bus.outcomes import Done, Outcome, Retry, Work
 from services.kit.metrics import Metrics
 from services.kit.store.records import ModelRecord
 from tests.support import onnx_models
@@ -137,9 +137,14 @@ async def answering(shop: Workshop) -> AsyncIterator[Answering]:
         yield await answering_of(shop.platform, stack)
 
 
-async def handled(answering: Answering, query: ImageQuerySubmitted, returned: int) -> object:
+async def outcome_of(answering: Answering, query: ImageQuerySubmitted, returned: int) -> Outcome:
     event = event_of(query, source="test", tenant=TENANT, at=query.submitted_at)
     (outcome,) = await answering.handle([Work(event, returned + 1, False, encode(event), returned)])
+    return outcome
+
+
+async def handled(answering: Answering, query: ImageQuerySubmitted, returned: int) -> object:
+    outcome = await outcome_of(answering, query, returned)
     assert isinstance(outcome, Done)
     return outcome.events[0].payload
 
@@ -156,3 +161,14 @@ async def test_a_suspect_is_answered_like_any_other_or_fails_for_good(shop: Work
     assert isinstance(failed, QueryFailed)
     assert (failed.query_id, failed.reason, failed.attempts) == (poison.query_id, "worker_crashed", 3)
     assert IMAGE_QUERIES.retry.attempts > failed.attempts
+
+
+async def test_a_suspect_is_not_retried_for_ever_where_no_child_can_be_started(
+    shop: Workshop, answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = shop.query(await shop.add_detector(await shop.add_model()), gray_jpeg(20))
+    assert isinstance(await outcome_of(answering, query, 0), Done)  # its image can be decoded
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    outcome = await outcome_of(answering, query, 2)
+    assert isinstance(outcome, Retry)
+    assert (outcome.reason, outcome.blameless) == ("isolation_unavailable", False)

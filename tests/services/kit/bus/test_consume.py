@@ -1,6 +1,7 @@
 """The consume loop: outcomes become ack, retry, dead letter or park, in one place."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -115,6 +116,18 @@ async def test_the_last_retry_becomes_a_dead_letter_with_its_reason(bus: MemoryB
     assert len(recorder.batches) == IMAGE_QUERIES.retry.attempts
     assert recorder.batches[-1][0].last_attempt
     assert not recorder.batches[-2][0].last_attempt
+
+
+async def test_the_delay_of_a_retry_grows_with_the_attempt(bus: MemoryBus, stack: AsyncExitStack) -> None:
+    recorder = Recorder(lambda _: Retry("busy"))
+    queue = replace(IMAGE_QUERIES, retry=replace(IMAGE_QUERIES.retry, attempts=3, first_delay_s=0.1))
+    await Consumer(bus, Metrics(), queue, recorder).start(stack, drain_s=5)
+    dead = await bus.subscribe(DEAD)
+    began_s = time.monotonic()
+    await bus.publish([question()])
+    await take(dead, 1)
+    assert time.monotonic() - began_s >= 0.1 + 0.2
+    assert [IMAGE_QUERIES.retry.delay_s(attempt) for attempt in (1, 2, 3, 8, 100)] == [0.5, 1.0, 2.0, 60.0, 60.0]
 
 
 async def test_a_part_that_is_away_costs_no_message_however_long(bus: MemoryBus, stack: AsyncExitStack) -> None:
