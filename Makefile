@@ -42,9 +42,10 @@ test: setup-tests ## run all tests, with a real RabbitMQ and a real MongoDB
 	$(BIN)/python -m tests.support.clients
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup
 
-drill: setup-tests ## break the platform under load for DRILL_SECONDS, then run the tests that take minutes
+drill: setup-tests ## break the platform under load, look at its memory, run the tests that take minutes
 	$(BIN)/python -m infra.local.install
 	$(BIN)/sightline drill --seconds $(DRILL_SECONDS)
+	$(BIN)/sightline drill --soak
 	$(BIN)/python -m pytest -m drill
 
 check: setup-tests ## format, lint, types, import rules, contract drift: what CI runs before the tests

@@ -16,6 +16,27 @@ _PATTERN = "image_query.submitted.*.default"
 _ANSWER_S = 10.0
 
 
+async def require_unused(url: str) -> None:
+    """Return if nobody works at this broker.
+
+    Raises:
+        DrillError: it cannot be reached, or there are questions or workers.
+    """
+    async with _channel(url) as channel:
+        from aio_pika.exceptions import ChannelNotFoundEntity
+
+        try:
+            queue = await channel.get_queue(IMAGE_QUERIES.queue_name())
+        except ChannelNotFoundEntity:
+            return
+        found = queue.declaration_result
+    if found.message_count or found.consumer_count:
+        raise DrillError(
+            f"{IMAGE_QUERIES.name} at this broker has {found.message_count} messages and {found.consumer_count} "
+            "consumers: the drill deletes that queue; give it a broker, or a virtual host, of its own"
+        )
+
+
 async def purge(url: str, queue: Queue = IMAGE_QUERIES) -> int:
     """Empty a queue; return how many messages that lost."""
     async with _channel(url) as channel:

@@ -8,6 +8,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from contracts.http.routes import owner_of
+from infra.drill.broker import require_unused
 from infra.drill.proxy import Proxy, proxying
 from infra.drill.services import ALL_IN_ONE, HOUSE, Service, Supervisor
 from infra.local import folders, processes
@@ -108,7 +109,11 @@ async def on_given_servers(folder: Path, *, tenant: str, bus: str, store: str) -
     """Run the services over a broker and a store that were made for the drill; those are not killed.
 
     The broker is behind a proxy unless the connection is encrypted: its certificate is for another name.
+
+    Raises:
+        DrillError: somebody works at that broker.
     """
+    await require_unused(bus)
     async with AsyncExitStack() as stack:
         proxies: tuple[Proxy, ...] = ()
         if urlsplit(bus).scheme == "amqp":

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from itertools import count
 
 import httpx2
 
@@ -46,7 +45,7 @@ class Load:
     statuses: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    _numbers: "count[int]" = field(default_factory=count)
+    _next: int = 0
     _began: float = field(default_factory=time.monotonic)
     _next_slot: float = 0.0
     _rushed: int = 0
@@ -59,7 +58,8 @@ class Load:
 
     def next_number(self) -> int:
         """Return a number that no other question has."""
-        return next(self._numbers)
+        number, self._next = self._next, self._next + 1
+        return number
 
     def rush(self, questions: int) -> None:
         """Let the next questions go without a pause: a fault that hits idle services shows nothing."""
@@ -82,10 +82,8 @@ class Load:
                 raise outcome
 
     async def _submit(self) -> None:
-        while await self._slot():
+        while await self._slot() and (self.most is None or self._next < self.most):
             number = self.next_number()
-            if self.most is not None and number >= self.most:
-                return
             poison = number % POISON_EVERY == _POISON_AT
             image = task.poison(number) if poison else task.image(number)[0]
             self.journal.intend(Intent(number=number, poison=poison))
