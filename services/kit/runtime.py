@@ -82,6 +82,8 @@ async def running(
 ) -> AsyncIterator[FastAPI]:
     """Run services without a socket: open, start them in the given order (downstream first), yield the app, drain."""
     async with AsyncExitStack() as stack:
+        if settings.crash_at is not None:
+            log.warning("runtime.will_crash", at=settings.crash_at)
         clock = clock or SystemClock()
         metrics, health = Metrics(), Health()
         authenticator_pepper = pepper_of(settings)

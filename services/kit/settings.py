@@ -136,9 +136,11 @@ class Settings(BaseSettings):
         0, description="Child processes that decode images; 0 means one per processor."
     )
     model_max_bytes: Annotated[int, Field(ge=1)] = Field(512 * 1024 * 1024, description="Largest model file.")
-    model_check_s: Annotated[float, Field(gt=0)] = Field(60.0, description="Longest trial run of an uploaded model.")
+    model_check_s: Annotated[float, Field(gt=0)] = Field(
+        60.0, description="Longest trial run of an uploaded model, and of any model in a process of its own."
+    )
     model_check_memory_bytes: Annotated[int, Field(ge=1)] = Field(
-        2 * 1024**3, description="Memory that the trial run of an uploaded model may use."
+        2 * 1024**3, description="Memory that a model may use in its trial run, and in a process of its own."
     )
 
     @model_validator(mode="before")

@@ -48,6 +48,8 @@ def test_other_programs_variables_and_the_clients_are_left_alone() -> None:
         ("LANES", "a,B C"),
         ("LANES", " , "),
         ("BATCH_SIZE", "0"),
+        ("BREAKER_FAILURES", "0"),
+        ("CRASH_AT", "somewhere"),
         ("RETENTION_DAYS", "nan"),
         ("PUBLIC_URL", "not an address"),
     ],

@@ -22,7 +22,7 @@ from services.kit.bus.outcomes import Done, Outcome, Reject, Retry, Work
 from services.kit.bus.port import Message
 from services.kit.errors import Unavailable
 from services.kit.metrics import Metrics
-from tests.support.buses import expect_depth
+from tests.support.buses import Connect, expect_depth
 from tests.support.messages import ANSWERED, message
 from tests.support.until import until
 
@@ -83,11 +83,10 @@ async def opened(consumer: Consumer) -> bool:
 
 
 @pytest.mark.parametrize(
-    "fault",
-    [broken, lambda _: Reject("hopeless"), lambda _: Retry("busy", delay_s=0)],
-    ids=["raises", "rejects", "gives up"],
+    ("fault", "batch"),
+    [(broken, 1), (broken, 8), (lambda _: Reject("hopeless"), 8), (lambda _: Retry("busy", delay_s=0), 8)],
+    ids=["raises, one by one", "raises", "rejects", "gives up"],
 )
-@pytest.mark.parametrize("batch", [1, 8])
 async def test_a_handler_broken_for_all_keeps_the_queue_and_once_healed_everything_is_answered(
     bus: MemoryBus,
     stack: AsyncExitStack,
@@ -117,16 +116,17 @@ async def test_a_handler_broken_for_all_keeps_the_queue_and_once_healed_everythi
     assert metrics.registry.get_sample_value("sightline_breakers_open", {"queue": QUICK.name}) == 0
 
 
-async def test_what_a_broken_worker_gives_back_is_done_by_one_that_works(bus: MemoryBus, stack: AsyncExitStack) -> None:
-    bad, good = Worker(broken), Worker(lambda _: Done())
-    first = Consumer(bus, Metrics(), QUICK, bad, batch=8, concurrency=2, most_failures=MOST)
-    await first.start(stack, drain_s=5)
-    await bus.publish(questions(40))
-    await until(lambda: opened(first))
-    await Consumer(bus, Metrics(), QUICK, good, batch=8, most_failures=MOST).start(stack, drain_s=5)
-    await until(lambda: len(good.done) == 40)
-    await expect_depth(bus, IMAGE_QUERIES)
-    await expect_depth(bus, DEAD)
+async def test_on_every_bus_what_a_broken_worker_gives_back_is_done_by_one_that_works(connect: Connect) -> None:
+    async with connect() as bus, AsyncExitStack() as stack:
+        bad, good = Worker(broken), Worker(lambda _: Done())
+        first = Consumer(bus, Metrics(), QUICK, bad, batch=8, concurrency=2, most_failures=MOST)
+        await first.start(stack, drain_s=5)
+        await bus.publish(questions(40))
+        await until(lambda: opened(first))
+        await Consumer(bus, Metrics(), QUICK, good, batch=8, most_failures=MOST).start(stack, drain_s=5)
+        await until(lambda: len(good.done) == 40)
+        await expect_depth(bus, IMAGE_QUERIES)
+        await expect_depth(bus, DEAD)
 
 
 async def test_facts_that_nobody_can_read_open_it_and_are_kept(bus: MemoryBus, stack: AsyncExitStack) -> None:
