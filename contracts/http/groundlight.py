@@ -217,3 +217,107 @@ class LabelValue(Resource):
     detector_id: None = None
     source: str = "USER"
     text: str | None
+
+
+class DetectorGroup(Resource):
+    """A group of detectors."""
+
+    id: str
+    name: str
+
+
+class DetectorGroupRequest(_FromClient):
+    """A new group."""
+
+    name: GroupName
+
+
+class Note(Resource):
+    """A note about a detector."""
+
+    detector_id: str
+    content: str | None
+    is_pinned: bool = False
+
+
+class Notes(Resource):
+    """The notes about a detector: the customer's own, and Groundlight's, of which there are none."""
+
+    CUSTOMER: tuple[Note, ...]
+    GL: tuple[Note, ...] = ()
+
+
+class Usage(Resource):
+    """This month's numbers; null is no limit."""
+
+    iqs: int
+    escalations: int = 0
+    active_detectors: int
+    iqs_limit: int | None = None
+    escalations_limit: int | None = None
+    active_detectors_limit: int | None = None
+
+
+class Pipeline(Resource):
+    """What answers a detector."""
+
+    id: str
+    pipeline_config: str
+    is_active_pipeline: bool = True
+    is_edge_pipeline: bool = False
+    is_unclear_pipeline: bool = False
+    is_oodd_pipeline: bool = False
+    is_enabled: bool
+    created_at: datetime
+    trained_at: datetime | None
+    type: str = "active"
+    friendly_name: str | None
+    model_binary_id: str | None
+    training_in_progress: None = None
+    metrics: dict[str, Json] = Field(default_factory=dict)
+    eval_mlbinary_key: None = None
+    eval_mlbinary_revision_number: None = None
+    eval_mlbinary_friendly_name: None = None
+
+
+class PipelinePage(Resource):
+    """A page by number; the addresses are absolute."""
+
+    count: int
+    next: str | None
+    previous: str | None
+    results: tuple[Pipeline, ...]
+
+
+class PrimingGroupRequest(_FromClient):
+    """A new priming group: a name for the model of a pipeline."""
+
+    name: GroupName
+    source_ml_pipeline_id: Annotated[str, StringConstraints(min_length=1, max_length=44)]
+    detector_mode: Mode
+    canonical_query: Annotated[str, StringConstraints(max_length=300)] | None = None
+    disable_shadow_pipelines: bool = False
+
+
+class PrimingGroup(Resource):
+    """A priming group."""
+
+    id: str
+    name: str
+    detector_mode: Mode
+    num_classes: int | None
+    is_global: bool = False
+    canonical_query: str | None = None
+    active_pipeline_config: str | None = None
+    priming_group_specific_shadow_pipeline_configs: None = None
+    disable_shadow_pipelines: bool = False
+    created_at: datetime
+
+
+class PrimingGroupPage(Resource):
+    """A page by number; the addresses are absolute."""
+
+    count: int
+    next: str | None
+    previous: str | None
+    results: tuple[PrimingGroup, ...]

@@ -44,6 +44,7 @@ PROBLEMS: dict[str, ProblemKind] = {
     # control plane
     "detector_not_found": ProblemKind(404, "There is no such detector"),
     "detector_gone": ProblemKind(410, "The detector was deleted"),
+    "priming_group_gone": ProblemKind(410, "The priming group was deleted"),
     "detector_off": ProblemKind(409, "The detector is switched off"),
     "model_not_found": ProblemKind(404, "There is no such model"),
     "model_rejected": ProblemKind(422, "The model file was rejected"),

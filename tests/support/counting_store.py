@@ -21,7 +21,7 @@ from services.kit.store.port import (
     Store,
     Swap,
 )
-from services.kit.store.records import DetectorRecord, ModelRecord, SourceRecord, TokenRecord
+from services.kit.store.records import DetectorRecord, EntryRecord, ModelRecord, SourceRecord, TokenRecord
 from services.kit.store.source_port import DataProducts, Ephemeris
 
 
@@ -89,6 +89,7 @@ class CountingStore:
         self.detectors: Records[DetectorRecord] = inner.detectors
         self.models: Records[ModelRecord] = inner.models
         self.tokens: Records[TokenRecord] = inner.tokens
+        self.entries: Records[EntryRecord] = inner.entries
         self.sources: Records[SourceRecord] = inner.sources
         self.ephemeris: Ephemeris = inner.ephemeris
         self.data_products: DataProducts = inner.data_products

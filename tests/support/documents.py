@@ -8,7 +8,7 @@ from contracts.ids import DETECTOR, IMAGE_QUERY, MODEL, new_id
 from contracts.v1.image_query import Image, ImageQuerySubmitted, Score, Timings
 from contracts.v1.results import State
 from services.kit.store.documents import AnswerRecord, QueryDocument, Transition
-from services.kit.store.records import Blob, Claim, DeadLetter, DetectorRecord, ModelRecord, TokenRecord
+from services.kit.store.records import Blob, Claim, DeadLetter, DetectorRecord, EntryRecord, ModelRecord, TokenRecord
 
 # Far ahead of every machine's clock, so that no server removes by its own time what a test calls fresh.
 NOW = datetime(2051, 3, 4, 5, 6, 7, 891234, tzinfo=UTC)
@@ -180,6 +180,18 @@ def make_token(name: str = "camera", *, tenant: str = TENANT, created_at: dateti
         name=name,
         secret_hash="f" * 64,
         scopes=("queries:write", "queries:read"),
+        created_at=created_at,
+        updated_at=created_at,
+    )
+
+
+def make_entry(name: str = "yard", *, tenant: str = TENANT, created_at: datetime = NOW) -> EntryRecord:
+    """A group of detectors, as a client surface keeps it."""
+    return EntryRecord(
+        tenant=tenant,
+        id=new_id("grp", created_at),
+        name=name,
+        kind="group",
         created_at=created_at,
         updated_at=created_at,
     )

@@ -1,6 +1,5 @@
 """Who calls, and their tokens."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -40,8 +39,3 @@ async def token_by_snippet(snippet: str, caller: AnyCaller, platform: PlatformDe
     if record is None:
         raise Refused("token_not_found", "a token can look up itself only")
     return ApiToken(name=record.name[:64], raw_key_snippet=record.id, created_at=record.created_at)
-
-
-def month_begin(now: datetime) -> datetime:
-    """Return the first moment of the month in UTC."""
-    return now.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)

@@ -11,6 +11,7 @@ from services.gateway.control import Control, ControlDep
 from services.gateway.detectors import check_name
 from services.gateway.groundlight.configurations import mode_configuration, mode_fields, parse_metadata, to_create
 from services.gateway.groundlight.paging import Numbered, neighbours, read_all
+from services.gateway.groundlight.priming import primed_model
 from services.gateway.references import find_model
 from services.kit.errors import Refused
 from services.kit.groundlight import MODES, PREFIX
@@ -37,8 +38,6 @@ async def create_detector(
     `pipeline_config` that names a registered model binds it. Any other is taken and says nothing: the client's own
     names of pipelines mean models that are not here, and the installation's default applies.
     """
-    if wanted.priming_group_id is not None:
-        raise Refused("not_found", f"there is no PrimingGroup {wanted.priming_group_id}")
     fields = {
         "name": wanted.name,
         "query": wanted.query,
@@ -47,7 +46,7 @@ async def create_detector(
         "metadata": parse_metadata(wanted.metadata),
         **({"group": wanted.group_name} if wanted.group_name else {}),
         **mode_fields(wanted.mode, wanted.mode_configuration or {}),
-        **await _named_model(platform, caller.tenant, wanted.pipeline_config),
+        **await _named_model(platform, caller.tenant, wanted),
     }
     key = x_request_id[:255] if x_request_id else None
     constant = wanted.pipeline_config if wanted.pipeline_config in CONSTANT_PIPELINES else None
@@ -114,7 +113,10 @@ async def _change(control: Control, record: DetectorRecord, wanted: DetectorPatc
     return await control.detectors.change(record, {name: value for name, value in sent.items() if value is not None})
 
 
-async def _named_model(platform: Platform, tenant: str, pipeline_config: str | None) -> dict[str, str | None]:
+async def _named_model(platform: Platform, tenant: str, wanted: DetectorRequest) -> dict[str, str | None]:
+    pipeline_config = wanted.pipeline_config
+    if wanted.priming_group_id is not None:
+        return {"model": await primed_model(platform, tenant, wanted.priming_group_id)}
     if not pipeline_config:
         return {}
     if pipeline_config in CONSTANT_PIPELINES:

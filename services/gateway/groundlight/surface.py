@@ -2,6 +2,16 @@
 
 from fastapi import APIRouter
 
-from services.gateway.groundlight import account, detectors, image_queries
+from services.gateway.groundlight import (
+    account,
+    detectors,
+    edge,
+    figures,
+    groups,
+    image_queries,
+    not_served,
+    priming,
+)
 
-ROUTERS: tuple[APIRouter, ...] = (account.router, detectors.router, image_queries.router)
+_PARTS = (account, detectors, image_queries, groups, priming, figures, edge, not_served)
+ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in _PARTS)

@@ -18,6 +18,7 @@ from services.kit.store.records import (
     Claim,
     DeadLetter,
     DetectorRecord,
+    EntryRecord,
     LetterSummary,
     ModelRecord,
     Record,
@@ -321,6 +322,8 @@ class Store(Protocol):
     def models(self) -> Records[ModelRecord]: ...
     @property
     def tokens(self) -> Records[TokenRecord]: ...
+    @property
+    def entries(self) -> Records[EntryRecord]: ...
     @property
     def sources(self) -> Records[SourceRecord]: ...
     @property

@@ -137,6 +137,19 @@ class DataProduct(BaseModel):
     metadata_json: str = "{}"
 
 
+class EntryRecord(Record):
+    """A small thing that only a client surface knows; `content_json` is the surface's own."""
+
+    kind: Literal["group", "note", "priming_group", "edge_config"]
+    content_json: str = "{}"
+
+    @property
+    def unique_name(self) -> str | None:
+        """Names are unique within a kind; notes have none."""
+        held = super().unique_name
+        return None if held is None or self.kind == "note" else f"{self.kind} {held}"
+
+
 class Claim(BaseModel):
     """The memory of a submission from before its document exists.
 

@@ -11,7 +11,7 @@ import structlog
 from services.kit.clock import Clock, SystemClock
 from services.kit.database import Database
 from services.kit.store.micros import to_micros
-from services.kit.store.records import DetectorRecord, ModelRecord, SourceRecord, TokenRecord
+from services.kit.store.records import DetectorRecord, EntryRecord, ModelRecord, SourceRecord, TokenRecord
 from services.kit.store.sqlite_blobs import SqliteBlobs
 from services.kit.store.sqlite_claims import SqliteClaims
 from services.kit.store.sqlite_data_products import SqliteDataProducts
@@ -46,6 +46,7 @@ class SqliteStore:
         self.detectors = SqliteRecords(self._database, "detector", DetectorRecord)
         self.models = SqliteRecords(self._database, "model", ModelRecord)
         self.tokens = SqliteRecords(self._database, "token", TokenRecord)
+        self.entries = SqliteRecords(self._database, "entry", EntryRecord)
         self.sources = SqliteRecords(self._database, "source", SourceRecord)
         self.ephemeris = SqliteEphemeris(self._database)
         self.data_products = SqliteDataProducts(self._database)

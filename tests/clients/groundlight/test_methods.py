@@ -75,3 +75,7 @@ def test_a_token_that_is_not_known_is_refused_with_what_to_do(platform: Platform
     assert process.returncode != 0
     assert "ApiTokenError" in errors
     assert "sightline tokens create" in errors
+
+
+def test_the_rest_is_served_or_says_that_it_is_not(platform: Platform) -> None:
+    platform.run("experimental.py", OPEN)

@@ -48,6 +48,29 @@ NEEDED: dict[tuple[str, str], Scope] = {
     ("GET", "/device-api/v1/detectors/{detector_id}"): "queries:read",
     ("PATCH", "/device-api/v1/detectors/{detector_id}"): "detectors:write",
     ("DELETE", "/device-api/v1/detectors/{detector_id}"): "detectors:write",
+    ("GET", "/device-api/v1/detector-groups"): "queries:read",
+    ("POST", "/device-api/v1/detector-groups"): "detectors:write",
+    ("GET", "/device-api/v1/notes"): "queries:read",
+    ("POST", "/device-api/v1/notes"): "detectors:write",
+    ("GET", "/device-api/v1/detectors/{detector_id}/pipelines"): "queries:read",
+    ("GET", "/device-api/v1/detectors/{detector_id}/metrics"): "queries:read",
+    ("GET", "/device-api/v1/detectors/{detector_id}/evaluation"): "queries:read",
+    ("DELETE", "/device-api/v1/detector-reset/{detector_id}"): "queries:write",
+    ("GET", "/device-api/v1/month-to-date-account-info"): "queries:read",
+    ("GET", "/device-api/v1/priming-groups"): "queries:read",
+    ("POST", "/device-api/v1/priming-groups"): "detectors:write",
+    ("GET", "/device-api/v1/priming-groups/{group_id}"): "queries:read",
+    ("DELETE", "/device-api/v1/priming-groups/{group_id}"): "detectors:write",
+    ("GET", "/edge-info"): "queries:read",
+    ("GET", "/edge-config"): "queries:read",
+    ("PUT", "/edge-config"): "detectors:write",
+    ("GET", "/edge-detector-readiness"): "queries:read",
+    ("POST", "/device-api/v1/vlm-verifications"): "queries:read",
+    ("POST", "/device-api/v1/synthetic-images"): "queries:read",
+    ("GET", "/device-api/v1/edge/fetch-model-urls/{detector_id}/"): "queries:read",
+    ("GET", "/device-api/v1/actions/detector/{detector_id}/rules"): "queries:read",
+    ("POST", "/device-api/v1/actions/detector/{detector_id}/rules"): "queries:read",
+    ("GET", "/device-api/v1/actions/rules"): "queries:read",
 }
 ANY_TOKEN = {("GET", "/device-api/v1/me"), ("GET", "/device-api/v1/api-tokens/by-snippet/{snippet}")}
 
@@ -60,7 +83,7 @@ def test_every_route_states_the_scope_that_it_needs() -> None:
 async def test_a_route_is_closed_to_every_token_without_its_scope(door: Door, method: str, path: str) -> None:
     needed = NEEDED[method, path]
     address = path.replace("{query_id}", "iq_" + "0" * 27).replace("{detector}", "x").replace("{model}", "x")
-    address = address.replace("{key_id}", "x").replace("{detector_id}", "x")
+    address = address.replace("{key_id}", "x").replace("{detector_id}", "x").replace("{group_id}", "x")
     others = [scope for scope in SCOPES if scope not in {needed, "admin" if needed == "detectors:write" else ""}]
     refused = await door.http.request(method, address, headers=await door.token(*others), json={})
     assert needed in expect_problem(refused, "not_allowed")

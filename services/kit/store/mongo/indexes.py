@@ -96,6 +96,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "detectors": _RECORDS,
     "models": _RECORDS,
     "tokens": _RECORDS,
+    "entries": _RECORDS,
     "sources": _RECORDS,
     "ephemeris": (_index("by_day", "tenant", "source", "day", unique=True),),
     "data_products": (

@@ -24,7 +24,7 @@ from services.kit.store.mongo.queries import MongoQueries
 from services.kit.store.mongo.records import MongoRecords
 from services.kit.store.mongo.search_rows import MongoSearchRows
 from services.kit.store.mongo.server import verify_server
-from services.kit.store.records import DetectorRecord, ModelRecord, SourceRecord, TokenRecord
+from services.kit.store.records import DetectorRecord, EntryRecord, ModelRecord, SourceRecord, TokenRecord
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +58,7 @@ class MongoStore:
         self.detectors = MongoRecords(Collection(connection, "detectors"), "detector", DetectorRecord)
         self.models = MongoRecords(Collection(connection, "models"), "model", ModelRecord)
         self.tokens = MongoRecords(Collection(connection, "tokens"), "token", TokenRecord)
+        self.entries = MongoRecords(Collection(connection, "entries"), "entry", EntryRecord)
         self.sources = MongoRecords(Collection(connection, "sources"), "source", SourceRecord)
         self.ephemeris = MongoEphemeris(Collection(connection, "ephemeris"))
         self.data_products = MongoDataProducts(Collection(connection, "data_products"))

@@ -9,7 +9,7 @@ import pytest
 from services.kit.errors import Conflict
 from services.kit.store.port import Records, Store
 from services.kit.store.records import Record
-from tests.support.documents import NOW, TENANT, later, make_detector, make_model, make_token
+from tests.support.documents import NOW, TENANT, later, make_detector, make_entry, make_model, make_token
 
 
 class MakeRecord(Protocol):
@@ -25,8 +25,9 @@ KINDS = {
     "detectors": Kind(lambda store: store.detectors, make_detector),
     "models": Kind(lambda store: store.models, make_model),
     "tokens": Kind(lambda store: store.tokens, make_token),
+    "entries": Kind(lambda store: store.entries, make_entry),
 }
-NAMED = {name: kind for name, kind in KINDS.items() if name != "tokens"}
+NAMED = {name: kind for name, kind in KINDS.items() if name not in {"tokens", "entries"}}
 
 every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 every_named_kind = pytest.mark.parametrize("kind", NAMED.values(), ids=NAMED)
@@ -218,3 +219,15 @@ async def test_a_page_walks_newest_first_without_removed_ones(store: Store, kind
     third = await records.page(TENANT, second.next, 2)
     assert [*first.items, *second.items, *third.items] == expected
     assert third.next is None
+
+
+async def test_entries_hold_their_name_within_their_kind(store: Store) -> None:
+    group = make_entry("yard")
+    await store.entries.insert(group)
+    with pytest.raises(Conflict):
+        await store.entries.insert(make_entry("yard"))
+    await store.entries.insert(make_entry("yard").model_copy(update={"kind": "priming_group"}))
+    for _ in range(2):
+        await store.entries.insert(make_entry("yard").model_copy(update={"kind": "note"}))
+    assert await store.entries.by_name(TENANT, "group yard") == group
+    assert len((await store.entries.page(TENANT, None, 10)).items) == 4
