@@ -69,6 +69,12 @@ class Topic:
         """Type and version as one word, e.g. `image_query.submitted.v1`."""
         return f"{self.type}.v{self.version}"
 
+    @property
+    def publishers(self) -> frozenset[str]:
+        """Who may publish it: its producers, and the result store where it can die, since it publishes it again."""
+        can_die = any(not queue.broadcast for queue in self.queues)
+        return frozenset({*self.producers, *({DEAD.service} if can_die else ())})
+
     def routing_key(self, lane: str) -> str:
         """Return `type.vN.lane`."""
         return f"{self.name}.{lane}"

@@ -51,7 +51,7 @@ def permissions(service: str) -> Permissions:
     """
     if service not in roles():
         raise ValueError(f"there is no service {service!r}; there are {', '.join(roles())}")
-    published = [topic for topic in TOPICS.values() if service in topic.producers]
+    published = [topic for topic in TOPICS.values() if service in topic.publishers]
     exchanges = {EXCHANGES[topic.exchange] for topic in published}
     sent_to = {queue for topic in published for queue in topic.queues if not queue.broadcast}
     if service == DEVICE:

@@ -96,7 +96,7 @@ async def test_nobody_touches_the_bindings_of_a_queue(as_user: As, service: str)
 async def test_a_service_publishes_its_own_facts_and_nobody_elses(place: str, as_user: As, service: str) -> None:
     async with RabbitBus(as_user(service)) as bus:
         for topic in TOPICS.values():
-            if service not in topic.producers:
+            if service not in topic.publishers:
                 with pytest.raises(Unavailable, match="refused"):
                     await bus.publish([message(topic.type)])
 
@@ -142,7 +142,7 @@ async def test_a_service_can_do_its_work_with_its_own_permissions(place: str, as
     async with RabbitBus(as_user(service)) as bus, RabbitBus(place) as admin:
         await bus.check()
         for topic in TOPICS.values():
-            if service in topic.producers:
+            if service in topic.publishers:
                 await bus.publish([message(topic.type)])
         heard = await bus.subscribe(WAKE_UPS)
         await admin.publish([message(STORED, b"wake up")])

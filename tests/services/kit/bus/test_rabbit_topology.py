@@ -118,7 +118,7 @@ def test_a_device_may_publish_submissions_and_nothing_else() -> None:
 @pytest.mark.parametrize("service", roles())
 def test_a_sender_sees_the_queues_it_sends_to_and_can_bind_none_of_them(service: str) -> None:
     granted = permissions(service)
-    sent_to = {queue for topic in TOPICS.values() if service in topic.producers for queue in topic.queues}
+    sent_to = {queue for topic in TOPICS.values() if service in topic.publishers for queue in topic.queues}
     for queue in QUEUES.values():
         if not queue.broadcast:
             *others, work = durable_specs(queue, "any-lane")
@@ -136,13 +136,13 @@ def test_a_service_may_read_its_own_queues_and_write_where_its_topics_go(service
         if not queue.broadcast:
             for spec in durable_specs(queue, "any-lane"):
                 assert allowed(granted.read, spec.name) == (queue.service == service)
-    produced = {topic.exchange for topic in TOPICS.values() if service in topic.producers}
+    produced = {topic.exchange for topic in TOPICS.values() if service in topic.publishers}
     for exchange, name in EXCHANGES.items():
         assert allowed(granted.write, name) == (exchange in produced)
     keys = {topic.exchange: topic for topic in granted.topics}
     for topic in TOPICS.values():
         own = keys[EXCHANGES[topic.exchange]]
-        assert allowed(own.write, topic.routing_key("any-lane")) == (service in topic.producers)
+        assert allowed(own.write, topic.routing_key("any-lane")) == (service in topic.publishers)
     for queue in (WAKE_UPS, CHANGES):
         for binding in broadcast_spec(queue, "abc").bindings:
             assert allowed(keys[binding.exchange].read, binding.pattern)
