@@ -16,7 +16,18 @@ from services.kit.store.documents import QueryKey
 
 @dataclass(frozen=True, slots=True)
 class Republished:
-    """The sweeper published the query again at `at`."""
+    """The sweeper published the query again at `at`; `before` is how often it had done so.
+
+    Of several sweepers at once each says the same, and it counts once.
+    """
+
+    at: datetime
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The sweeper saw at `at` that what it published again may still wait in its queue."""
 
     at: datetime
 
@@ -41,6 +52,7 @@ Happening = (
     | QueryHeld
     | QueryErased
     | Republished
+    | Queued
     | Released
 )
 

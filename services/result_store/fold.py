@@ -14,7 +14,7 @@ from contracts.v1.query import QueryCancelled, QueryErased, QueryExpired, QueryF
 from contracts.v1.results import State
 from contracts.v1.search import SearchCompleted, SearchPartDone, SearchSubmitted
 from services.kit.store.documents import AnswerRecord, Failure, QueryDocument, SearchProgress, Submitted, Transition
-from services.result_store.facts import Fact, Happening, Released, Republished
+from services.result_store.facts import Fact, Happening, Queued, Released, Republished
 
 
 def fold(document: QueryDocument | None, fact: Fact, *, retention: timedelta) -> QueryDocument | None:
@@ -75,7 +75,10 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one flat branch per kind of fact
         case Released():
             return current.model_copy(update={"held": None}) if current.held is not None else None
         case Republished():
-            return None if current.ended else current.model_copy(update={"sweeps": current.sweeps + 1})
+            stale = current.ended or current.sweeps != what.before
+            return None if stale else current.model_copy(update={"sweeps": current.sweeps + 1})
+        case Queued():
+            return None if current.ended or what.at <= current.updated_at else current.model_copy()
         case QueryErased():
             return _erased(current, what, fact, retention)
 

@@ -9,17 +9,20 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from contracts.topics import IMAGE_QUERIES
 from contracts.v1.query import QueryExpired, QueryFailed
 from services.kit.errors import PlatformError
 from services.kit.platform import Platform
 from services.kit.store.documents import QueryDocument
-from services.result_store.facts import Fact, Released, Republished
+from services.result_store.facts import Fact, Queued, Released, Republished
 from services.result_store.publishing import publish_again, publish_stored
 from services.result_store.writing import Writer
 
 log = structlog.get_logger(__name__)
 
 _AT_ONCE = 200
+_PAGES = 25
+"""Of overtaken queries in one pass, so that the other steps get their turn."""
 
 
 class Sweeper:
@@ -65,9 +68,22 @@ class Sweeper:
         await self._end(await self._store.queries.past_expiry(now, _AT_ONCE), "expired")
 
     async def _mend(self, now: datetime) -> None:
-        overtaken = await self._store.queries.overtaken(now - self._after, _AT_ONCE)
-        await self._end([document for document in overtaken if document.sweeps >= self._tries], "lost")
-        await self._republish([document for document in overtaken if document.sweeps < self._tries])
+        backlog: dict[str, bool] = {}
+        for _ in range(_PAGES):
+            overtaken = await self._store.queries.overtaken(now - self._after, _AT_ONCE)
+            for document in overtaken:
+                if document.sweeps and document.lane not in backlog:
+                    depth = await self._bus.depth(IMAGE_QUERIES, lane=document.lane)
+                    backlog[document.lane] = depth.ready > 0
+            # Published again it lies behind younger ones, so that their answers no longer show that it is lost.
+            queued = [document for document in overtaken if document.sweeps and backlog[document.lane]]
+            waits = {document.key for document in queued}
+            missing = [document for document in overtaken if document.key not in waits]
+            await self._writer.write([Fact(d.key, f"{d.id}.queued", now, Queued(now), d.lane) for d in queued])
+            await self._end([document for document in missing if document.sweeps >= self._tries], "lost")
+            await self._republish([document for document in missing if document.sweeps < self._tries])
+            if len(overtaken) < _AT_ONCE:
+                return
 
     async def _purge(self, now: datetime) -> None:
         await self._store.queries.purge(now)
@@ -92,15 +108,15 @@ class Sweeper:
                 detail = f"published {document.sweeps + 1} times without an answer while later queries were answered"
                 what = QueryFailed(query_id=document.id, reason="lost", detail=detail, failed_at=now)
             facts.append(Fact(document.key, f"{document.id}.{outcome}", now, what, document.lane))
-        await publish_stored(self._bus, await self._writer.write(facts), now)
-        self._count(outcome, len(facts))
+        ended = await self._writer.write(facts)
+        await publish_stored(self._bus, ended, now)
+        self._count(outcome, len(ended))
 
     async def _republish(self, documents: Sequence[QueryDocument]) -> None:
         now = self._clock.now()
         await publish_again(self._bus, documents, now)
-        facts = [Fact(d.key, f"{d.id}.swept{d.sweeps}", now, Republished(now), d.lane) for d in documents]
-        await self._writer.write(facts)
-        self._count("republished", len(facts))
+        facts = [Fact(d.key, f"{d.id}.swept{d.sweeps}", now, Republished(now, d.sweeps), d.lane) for d in documents]
+        self._count("republished", len(await self._writer.write(facts)))
 
     def _count(self, outcome: str, count: int) -> None:
         if count:
