@@ -4,12 +4,13 @@ A stored, unanswered query that later ones of its lane have overtaken is publish
 fan-out, a purged queue, a lost binding. After some tries it fails as `lost`, so that nobody waits for ever.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
-from contracts.topics import IMAGE_QUERIES
+from contracts.kinds import KINDS
 from contracts.v1.query import QueryExpired, QueryFailed
 from services.kit.errors import PlatformError
 from services.kit.platform import Platform
@@ -68,15 +69,14 @@ class Sweeper:
         await self._end(await self._store.queries.past_expiry(now, _AT_ONCE), "expired")
 
     async def _mend(self, now: datetime) -> None:
-        backlog: dict[str, bool] = {}
+        backlog: dict[tuple[str, str], bool] = {}
         for _ in range(_PAGES):
             overtaken = await self._store.queries.overtaken(now - self._after, _AT_ONCE)
-            for document in overtaken:
-                if document.sweeps and document.lane not in backlog:
-                    depth = await self._bus.depth(IMAGE_QUERIES, lane=document.lane)
-                    backlog[document.lane] = depth.ready > 0
+            swept = [document for document in overtaken if document.sweeps]
+            for kind, lane in {(document.kind, document.lane) for document in swept} - backlog.keys():
+                backlog[kind, lane] = await self._has_backlog(kind, lane)
             # Published again it lies behind younger ones, so that their answers no longer show that it is lost.
-            queued = [document for document in overtaken if document.sweeps and backlog[document.lane]]
+            queued = [document for document in swept if backlog[document.kind, document.lane]]
             waits = {document.key for document in queued}
             missing = [document for document in overtaken if document.key not in waits]
             await self._writer.write([Fact(d.key, f"{d.id}.queued", now, Queued(now), d.lane) for d in queued])
@@ -84,6 +84,11 @@ class Sweeper:
             await self._republish([document for document in missing if document.sweeps < self._tries])
             if len(overtaken) < _AT_ONCE:
                 return
+
+    async def _has_backlog(self, kind: str, lane: str) -> bool:
+        queues = [queue for each in KINDS if each.name == kind for queue in each.work]
+        depths = await asyncio.gather(*(self._bus.depth(queue, lane=lane) for queue in queues))
+        return any(depth.ready > 0 for depth in depths)
 
     async def _purge(self, now: datetime) -> None:
         await self._store.queries.purge(now)

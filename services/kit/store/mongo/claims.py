@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from contracts.v1.image_query import ImageQuerySubmitted
 from services.kit.clock import Clock
 from services.kit.errors import Conflict, Unavailable
 from services.kit.store.documents import QueryKey
@@ -26,7 +27,9 @@ class MongoClaims:
 
     async def make(self, claim: Claim) -> Claim:
         """See `port.Claims.make`."""
-        index: Row = {"expires_us": to_micros(claim.expires_at), "image_sha256": claim.request.image.sha256}
+        index: Row = {"expires_us": to_micros(claim.expires_at)}
+        if isinstance(claim.request, ImageQuerySubmitted):
+            index["image_sha256"] = claim.request.image.sha256
         if claim.key is not None:
             index["key"] = claim.key
         row = to_row(key_of(claim.tenant, claim.id), claim, index, claim.expires_at)
