@@ -1,0 +1,1 @@
+"""Searches over time and data sources; for now their engine."""
