@@ -83,6 +83,10 @@ assert gl.edge.set_config(config).global_config.refresh_rate == 30
 assert gl.edge.get_config().global_config.refresh_rate == 30
 gl.edge.wait_detectors([detector.id], timeout_sec=5)
 
+assert gl.get_raw_headers()["x-api-token"].startswith("api_")
+generic = gl.make_generic_api_request(endpoint=f"/v1/detectors/{detector.id}", method="GET")
+assert generic.body["name"] == "door of all the rest", generic
+
 gl.reset_detector(detector)
 deadline = time.monotonic() + 10
 while gl.list_image_queries(detector_id=detector.id).count and time.monotonic() < deadline:
