@@ -27,7 +27,7 @@ class Report:
     statuses: Mapping[str, int]
     """What the doors answered, by HTTP status."""
     restarts: Mapping[str, Mapping[str, int]]
-    """For each service, how often it ended by the drill's hand, and how often by itself."""
+    """For each service, how often it ended by the drill's hand, and how often by itself with which status."""
     stopped: Mapping[str, int]
     """Exit status of each service when it was asked to stop at the end."""
     growth: Mapping[str, Growth]

@@ -21,7 +21,7 @@ from infra.drill.load import Load
 from infra.drill.picture import Story, draw
 from infra.drill.report import Report
 from infra.drill.schedule import Fault, plan, possible_faults
-from infra.drill.services import Supervisor
+from infra.drill.services import Supervisor, deaths_of
 from infra.drill.settling import settle
 from infra.drill.soak import FEW, MANY, Growth, growth_of, memory_of, problems_of
 from infra.drill.verdict import judge
@@ -121,7 +121,7 @@ class _Drill:
         stopped = await installation.supervisor.stop()
         findings = judge(journal.record, stored)
         problems = findings.problems(faults=bool(faults)) + left + sorted(set(load.problems))
-        problems += problems_of(growth)
+        problems += problems_of(growth) + deaths_of(installation.supervisor.endings)
         problems += [
             f"{name} ended with status {status} when asked to stop" for name, status in stopped.items() if status
         ]
@@ -202,7 +202,7 @@ def _state(load: Load) -> str:
 def _restarts(supervisor: Supervisor) -> dict[str, dict[str, int]]:
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for ending in supervisor.endings:
-        counts[ending.service]["by the drill" if ending.by_drill else "by itself"] += 1
+        counts[ending.service]["by the drill" if ending.by_drill else f"by itself, status {ending.status}"] += 1
     return {name: dict(count) for name, count in sorted(counts.items())}
 
 

@@ -23,6 +23,8 @@ _RESTART_S = 0.5
 _READY_S = 90.0
 _ASK_S = 3.0
 _STOP_S = 60.0
+_AWAY = 4
+"""Exit status of a service that cannot reach broker or store as it starts."""
 
 
 class DrillError(RuntimeError):
@@ -189,6 +191,15 @@ class Supervisor:
                     del due[service.name]
                     service.spawn()
             await asyncio.sleep(_WATCH_S)
+
+
+def deaths_of(endings: Sequence[Ending]) -> list[str]:
+    """Return which services ended by themselves for another reason than that a part was away, one line each."""
+    return [
+        f"{ending.service} ended by itself with status {ending.status}"
+        for ending in endings
+        if not ending.by_drill and ending.status != _AWAY
+    ]
 
 
 async def _is_ready(client: httpx2.AsyncClient, service: Service) -> bool:
