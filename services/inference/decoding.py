@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from contracts.http.models import ManifestInput
 from services.inference.child_process import Child
 from services.inference.decode_messages import Question, Reply
-from services.kit.errors import Refused, Unavailable
+from services.kit.errors import PlatformError, Refused, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +28,15 @@ T = TypeVar("T")
 _LIMIT_S = 30.0
 """Longest time for one image, and for a child to start; the largest images allowed take about one second."""
 _TRIES = 2
+_OURS = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000002000000020802000000fdd49a730000000e4944415478da6368000306"
+    "0805002a0e060108f60ca10000000049454e44ae426082"
+)
+"""A PNG of 2 x 2 pixels."""
+
+
+class DecoderBroken(PlatformError):  # noqa: N818 - reads as what happened
+    """Decoding fails whatever the image is: no image is to blame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +67,7 @@ class DecodePool:
         self._own = threading.local()
         self._lock = threading.Lock()
         self._children: set[Child] = set()
+        self._problem = ""
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Begin to start a first child; leaving `stack` ends the threads and their children."""
@@ -73,8 +83,29 @@ class DecodePool:
 
         Raises:
             Refused: the image cannot be used; a code of `services.inference.decode.decode`.
+            DecoderBroken: no image can be used.
             Unavailable: no child can be started.
         """
+        try:
+            return self._decode(data, wanted)
+        except Refused as refused:
+            if refused.code == "image_corrupt":
+                self._prove(wanted)
+            raise
+
+    async def check(self) -> None:
+        """Return unless the last child could not be started; raise Unavailable then."""
+        if self._problem:
+            raise Unavailable(f"images cannot be decoded: {self._problem}; is there memory, and room for processes?")
+
+    def _prove(self, wanted: ManifestInput) -> None:
+        """Tell a fault of an image from a fault of ours."""
+        try:
+            self._decode(_OURS, wanted)
+        except Refused as refused:
+            raise DecoderBroken(f"not even an image of ours can be decoded: {refused}") from None
+
+    def _decode(self, data: bytes, wanted: ManifestInput) -> Decoded:
         for _ in range(_TRIES):
             child = self._child()
             try:
@@ -95,15 +126,24 @@ class DecodePool:
     def _child(self) -> Child:
         child: Child | None = getattr(self._own, "child", None)
         if child is None:
+            child = self._started()
+            with self._lock:
+                self._children.add(child)
+            self._own.child = child
+        return child
+
+    def _started(self) -> Child:
+        try:
             child = Child(
                 "services.inference.decode_child",
                 str(self._max_pixels),
                 limit_s=self._limit_s,
                 OPENCV_IO_MAX_IMAGE_PIXELS=str(self._max_pixels),
             )
-            with self._lock:
-                self._children.add(child)
-            self._own.child = child
+        except Unavailable as error:
+            self._problem = str(error)
+            raise
+        self._problem = ""
         return child
 
     def _drop(self, child: Child) -> None:

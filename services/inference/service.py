@@ -67,6 +67,7 @@ class InferenceService:
         )
         await self._consume(answering, stack)
         platform.health.add(self.name, self._check)
+        platform.health.add(f"{self.name} decoders", pool.check)
         log.info("inference.started", lanes=settings.lanes, threads=threads, decoders=decoders)
 
     async def _consume(self, answering: Answering, stack: AsyncExitStack) -> None:

@@ -1,6 +1,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -10,11 +11,18 @@ import pytest
 
 from contracts.http.models import ManifestInput
 from services.inference.decode_child import damage_in
-from services.inference.decoding import Decoded, DecodePool
-from services.kit.errors import Refused
+from services.inference.decoding import Decoded, DecodePool, DecoderBroken
+from services.kit.errors import Refused, Unavailable
 from tests.support import images
 
 WANTED = ManifestInput(width=32, height=24)
+_BAD_OPENCV = """
+import os
+class error(Exception): ...
+def setNumThreads(count): ...
+def imdecode(*given): os.abort()
+def __getattr__(name): return 1
+"""
 
 
 @asynccontextmanager
@@ -99,6 +107,34 @@ async def test_a_child_that_says_nothing_is_replaced() -> None:
         assert await code_of(pool, images.make_jpeg()) == "image_corrupt"
         assert (await decode(pool, images.make_jpeg())).width == 64
         assert children_of(pool) != [first]
+
+
+async def test_where_no_child_can_be_started_it_is_said_and_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with pool_of() as pool:
+        await decode(pool, images.make_jpeg())
+        await pool.check()
+        python = sys.executable
+        monkeypatch.setattr(sys, "executable", "/nowhere/python")
+        os.kill(children_of(pool)[0], signal.SIGKILL)
+        with pytest.raises(Unavailable):
+            await decode(pool, images.make_jpeg())
+        with pytest.raises(Unavailable, match="images cannot be decoded: decode_child cannot be started"):
+            await pool.check()
+        monkeypatch.setattr(sys, "executable", python)
+        assert (await decode(pool, images.make_jpeg())).width == 64
+        await pool.check()
+
+
+async def test_a_decoder_that_crashes_on_everything_blames_no_image(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "cv2.py").write_text(_BAD_OPENCV)
+    async with pool_of() as pool:
+        assert await code_of(pool, images.damaged_jpeg()) == "image_corrupt"
+        monkeypatch.syspath_prepend(tmp_path)  # what the next child imports
+        os.kill(children_of(pool)[0], signal.SIGKILL)
+        with pytest.raises(DecoderBroken):
+            await decode(pool, images.make_jpeg())
 
 
 async def test_the_child_knows_no_setting_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
