@@ -1,19 +1,26 @@
 """The calls about detectors."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
-from contracts.http.detectors import Detector, DetectorCreate, DetectorPage, DetectorUpdate
+from contracts.http.detectors import Detector, DetectorCreate, DetectorPage, DetectorUpdate, Mode
 from sightline.calls import Call, json_body, read_nothing, reader, segment
 
 _JSON = {"Content-Type": "application/json"}
 
 
 class DetectorOptions(TypedDict, total=False):
-    """What may be said of a new detector. A binary one (the default) has the labels NO and YES."""
+    """What may be said of a new detector. A binary one (the default) has the labels NO and YES.
 
-    mode: Literal["binary", "multiclass"]
+    One that counts or boxes needs `class_name`. Without `model` the installation's default is bound, if there is one.
+    """
+
+    mode: Mode
     labels: Sequence[str]
+    class_name: str
+    max_objects: int
+    max_characters: int
+    group: str
     confidence_threshold: float
     patience_s: float
     model: str | None
@@ -28,6 +35,7 @@ class DetectorChanges(TypedDict, total=False):
     query: str
     confidence_threshold: float
     patience_s: float
+    enabled: bool
     model: str | None
     lane: str
     metadata: Any

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from contracts.http.detectors import Detector
+from contracts.http.detectors import Detector, Mode
 from sightline.command.failures import USAGE, CommandFailed
 from sightline.command.options import Json, Url, Yes, confirm, only_given, open_client, parse_metadata
 from sightline.command.output import local_time, print_facts, print_json, print_table
@@ -44,6 +44,11 @@ def create(
     labels: Annotated[
         list[str] | None, typer.Option("--label", help="A possible answer; repeat it. Without: NO and YES.")
     ] = None,
+    mode: Annotated[
+        Mode | None, typer.Option(help="What an answer is. Without: one of the labels.", show_default=False)
+    ] = None,
+    class_name: Annotated[str | None, typer.Option("--class", help="What is counted or boxed.")] = None,
+    max_objects: Annotated[int | None, typer.Option("--max", min=1, max=50, help="Most that are told apart.")] = None,
     model: Annotated[str | None, typer.Option(help="Model to answer it; without, people do.")] = None,
     threshold: _Threshold = None,
     patience_s: _Patience = None,
@@ -55,7 +60,9 @@ def create(
     """Make a detector."""
     given = {
         "labels": labels or None,
-        "mode": "multiclass" if labels else None,
+        "mode": mode or ("multiclass" if labels else None),
+        "class_name": class_name,
+        "max_objects": max_objects,
         "model": model,
         "confidence_threshold": threshold,
         "patience_s": patience_s,
@@ -143,6 +150,7 @@ def _print_one(detector: Detector, *, as_json: bool) -> None:
         ("name", detector.name),
         ("id", detector.id),
         ("question", detector.query),
+        ("mode", detector.mode + (f" of {detector.class_name}" if detector.class_name else "")),
         ("labels", ", ".join(detector.labels)),
         ("threshold", f"{detector.confidence_threshold:g}"),
         ("patience", f"{detector.patience_s:g} s"),

@@ -54,7 +54,21 @@ def query_row(query: Query) -> tuple[str, ...]:
     """Return the cells of a query under QUERY_COLUMNS."""
     confidence = "" if query.confidence is None else f"{query.confidence:.3f}"
     milliseconds = "" if query.answered_in_ms is None else f"{query.answered_in_ms:.0f}"
-    return (query.id, query.state, query.label, confidence, milliseconds, local_time(query.created_at), _by(query))
+    return (
+        query.id,
+        query.state,
+        _answer_of(query),
+        confidence,
+        milliseconds,
+        local_time(query.created_at),
+        _by(query),
+    )
+
+
+def _answer_of(query: Query) -> str:
+    """Return the label, or the text that was read."""
+    text = query.answer.text if query.answer is not None else None
+    return query.label if text is None else printable(text)
 
 
 def print_queries(queries: Iterable[Query], *, as_json: bool) -> None:

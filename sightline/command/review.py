@@ -18,6 +18,9 @@ from sightline.command.options import Url, open_client
 from sightline.errors import NotFound, SightlineError, Unavailable
 from sightline.queries import QueryFilters
 
+_FREE = frozenset({"count", "text"})
+"""Modes whose answers are typed as they are: the service says when one is wrong."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the subcommand."""
@@ -63,14 +66,15 @@ class _Session:
         """Show one query and take its answer; False when the person wants to stop."""
         detector = self._detector(query)
         labels = (*(detector.labels if detector else ()), UNCLEAR)
+        free = detector is not None and detector.mode in _FREE
         self._show(query, detector, place)
         while True:
-            typed = _ask(labels)
+            typed = _ask(_choices(labels, free=free))
             if typed is None or typed == "q":
                 return False
             if typed == "s":
                 return True
-            label = match(typed, labels)
+            label = typed if free else match(typed, labels)
             if label is None:
                 _say(f"  {typed!r} is none of them, or more than one")
             elif self._label(query, label):
@@ -83,7 +87,8 @@ class _Session:
             raise
         except SightlineError as error:
             complain(error, query.id)
-            return isinstance(error, NotFound)  # erased meanwhile: go on to the next
+            # Erased meanwhile: go on to the next. A wrong answer: ask again, nothing is labelled.
+            return isinstance(error, NotFound)
         self.labelled += 1
         print(query.id, label, flush=True)
         return True
@@ -131,9 +136,14 @@ def match(typed: str, labels: tuple[str, ...]) -> str | None:
     return None
 
 
-def _ask(labels: tuple[str, ...]) -> str | None:
+def _choices(labels: tuple[str, ...], *, free: bool) -> str:
+    if free:
+        return f"type the answer, or {UNCLEAR}"
+    return "  ".join(f"{number}={printable(label)}" for number, label in enumerate(labels, start=1))
+
+
+def _ask(choices: str) -> str | None:
     """Read one answer, stripped and not empty; None at the end of the input."""
-    choices = "  ".join(f"{number}={printable(label)}" for number, label in enumerate(labels, start=1))
     while True:
         print(f"  {choices}  s=skip  q=quit: ", end="", file=sys.stderr, flush=True)
         line = sys.stdin.readline()

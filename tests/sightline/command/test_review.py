@@ -1,6 +1,8 @@
 """A person walks through the queries that wait for one."""
 
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,3 +62,38 @@ def test_numbers_names_and_clear_beginnings_choose(typed: str, label: str | None
 
 def test_a_label_that_is_a_number_is_meant_by_its_name() -> None:
     assert match("1", ("0", "1", "2")) == "1"
+
+
+@pytest.mark.parametrize(
+    ("options", "typed", "labels"),
+    [
+        ({"mode": "count", "class_name": "car"}, "3\nmany\nUNCLEAR\n", [UNCLEAR, "3"]),
+        ({"mode": "text"}, "AB 12\nunclear\n", ["TEXT", "TEXT"]),
+    ],
+)
+def test_numbers_and_texts_are_typed_as_they_are(  # noqa: PLR0917 - what pytest gives
+    sightline: Run,
+    client: Client,
+    frames: list[Path],
+    options: dict[str, Any],
+    typed: str,
+    labels: list[str],
+) -> None:
+    detector = client.create_detector(f"typed {options['mode']}", "What is it?", **options)
+    ids = [client.ask_async(detector.name, frame).id for frame in frames[:2]]
+    deadline = time.monotonic() + 20
+    while len(list(client.list_image_queries(detector=detector.name))) < 2:  # lists show what is stored
+        assert time.monotonic() < deadline
+    ran = sightline("review", "-d", detector.name, stdin=typed)
+    assert ran.exit_code == 0
+    assert [client.get_image_query(query_id).label for query_id in ids] == labels
+    assert ran.stdout.splitlines()[-1] == "2 labelled, 0 left"
+
+
+def test_a_text_is_shown_in_lists(sightline: Run, client: Client, frames: list[Path]) -> None:
+    sightline("detectors", "create", "plate", "What does it say?", "--mode", "text")
+    query_id = client.ask_async("plate", frames[0]).id
+    sightline("label", query_id, "AB 12")
+    assert "AB 12" in sightline("get", query_id).stdout
+    made = sightline("detectors", "create", "cars", "How many?", "--mode", "count", "--class", "car", "--max", "5")
+    assert "count of car" in made.stdout
