@@ -25,8 +25,7 @@ class Pair(NamedTuple):
     second: int
 
 
-@dataclass(frozen=True, slots=True)
-class PairEvent:
+class PairEvent(NamedTuple):
     """The part of one pair of sources in a conjunction; it begins and ends with it."""
 
     sources: tuple[int, int]
@@ -34,8 +33,7 @@ class PairEvent:
     max_km: float
 
 
-@dataclass(frozen=True, slots=True)
-class Conjunction:
+class Conjunction(NamedTuple):
     """One row: a source of each block, and the moments of the precision from `start_s` to `end_s`, both included."""
 
     trace: Trace

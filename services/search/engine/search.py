@@ -27,8 +27,8 @@ from services.search.engine.windows import Hits, Window, extend, first_hits, win
 MIN_BLOCKS = 2
 MAX_BLOCKS = 10
 
-_CELLS = 1 << 17
-"""Pairs and moments in one comparison: half a megabyte of cosines stays in the cache of one core."""
+_CELLS = 1 << 18
+"""Pairs and moments in one comparison: a megabyte of cosines stays in the cache of one core."""
 _MIN_TICKS, _MAX_TICKS = 256, 8192
 _MOST_HITS = 1 << 20
 """Moments of tuples that are held at once; a window that has more is halved."""
@@ -124,7 +124,7 @@ class _Search:
         found = [[found for track in block if (found := window(track, start, stop))] for block in tracks]
         if not all(found):
             return []
-        hits = self._hits(found)
+        hits = self._hits(found, stop - start)
         if hits is not None:
             return [collapse(self._table(hits, start), self._terms.precision_s)] if hits.ticks.size else []
         if stop - start == 1:
@@ -135,9 +135,9 @@ class _Search:
         middle = (start + stop) // 2
         return self.within(tracks, start, middle) + self.within(tracks, middle, stop)
 
-    def _hits(self, windows: Sequence[Sequence[Window]]) -> Hits | None:
+    def _hits(self, windows: Sequence[Sequence[Window]], size: int) -> Hits | None:
         """Return every moment of every tuple, or None when there are too many to hold."""
-        hits = first_hits(self._first, windows, self._limits[self._first], _MOST_HITS)
+        hits = first_hits(self._first, windows, size, self._limits[self._first], _MOST_HITS)
         for block in self._next:
             if hits is None or not hits.ticks.size:
                 break

@@ -15,11 +15,11 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """One source in a window of `present.size` ticks. One place stands for all ticks when it does not move."""
+    """One source in a window of time. One place stands for all ticks when it does not move."""
 
     source: int
-    present: Mask
-    complete: bool
+    present: Mask | None
+    """The ticks at which it is there; None: all of them."""
     lat: Floats
     lon: Floats
 
@@ -50,24 +50,24 @@ def window(track: Track, start: int, stop: int) -> Window | None:
     """Return the track's ticks from `start` until before `stop`, or None when it has none there."""
     size = stop - start
     if track.ticks is None:
-        return Window(track.source, np.ones(size, bool), True, track.lat, track.lon)
-    begin, end = np.searchsorted(track.ticks, (start, stop))
+        return Window(track.source, None, track.lat, track.lon)
+    begin, end = track.ticks.searchsorted((start, stop))
     if begin == end:
         return None
     if end - begin == size:
         kept = slice(begin, end) if track.moves else slice(None)
-        return Window(track.source, np.ones(size, bool), True, track.lat[kept], track.lon[kept])
+        return Window(track.source, None, track.lat[kept], track.lon[kept])
     places = track.ticks[begin:end] - start
     present = np.zeros(size, bool)
     present[places] = True
     if not track.moves:
-        return Window(track.source, present, False, track.lat, track.lon)
+        return Window(track.source, present, track.lat, track.lon)
     lat, lon = np.zeros(size), np.zeros(size)
     lat[places], lon[places] = track.lat[begin:end], track.lon[begin:end]
-    return Window(track.source, present, False, lat, lon)
+    return Window(track.source, present, lat, lon)
 
 
-def first_hits(pair: Pair, windows: Sequence[Sequence[Window]], limit_km: float, most: int) -> Hits | None:
+def first_hits(pair: Pair, windows: Sequence[Sequence[Window]], size: int, limit_km: float, most: int) -> Hits | None:
     """Return where a source of one block meets one of another, or None when it is at more than `most` moments."""
     rows, columns = pair
     if _fixed(windows[columns]) > _fixed(windows[rows]):
@@ -76,7 +76,7 @@ def first_hits(pair: Pair, windows: Sequence[Sequence[Window]], limit_km: float,
     standing = [row for row in windows[rows] if not row.moves]
     moving = [row for row in windows[rows] if row.moves]
     groups = [group for group in (standing, moving) if group]
-    stacks = [_Stack(group) for group in groups]
+    stacks = [_Stack(group, size) for group in groups]
     found: list[Hits] = []
     count = 0
     for column in windows[columns]:
@@ -102,7 +102,7 @@ def extend(hits: Hits, block: int, windows: Sequence[Window], limits: Mapping[Pa
         if _other(pair, block) in hits.sources
     ]
     for each in windows:
-        kept = hits if each.complete else _take(hits, each.present[hits.ticks])
+        kept = hits if each.present is None else _take(hits, each.present[hits.ticks])
         repeated = np.zeros(kept.ticks.size, bool)
         for sources in kept.sources.values():
             repeated |= sources == each.source
@@ -129,24 +129,24 @@ def extend(hits: Hits, block: int, windows: Sequence[Window], limits: Mapping[Pa
 class _Stack:
     """Sources of one block as one array: all standing, or all moving."""
 
-    def __init__(self, windows: Sequence[Window]) -> None:
+    def __init__(self, windows: Sequence[Window], size: int) -> None:
         self._sources = np.array([each.source for each in windows])
-        self._complete = all(each.complete for each in windows)
-        self._present = np.stack([each.present for each in windows])
+        self._size = size
+        self._present = _presence(windows, size)
         self._lat = np.stack([each.lat for each in windows])
         self._lon = np.stack([each.lon for each in windows])
         self._vectors = unit_vectors(self._lat.ravel(), self._lon.ravel()).reshape(3, *self._lat.shape)
 
     def meet(self, column: Window, limit_km: float, blocks: tuple[int, int], pair: Pair) -> Hits:
         """Return where one of them and `column` are there, and near enough."""
-        size = column.present.size
+        size = self._size
         near = self._cosines(unit_vectors(column.lat, column.lon)) >= least_cosine(limit_km)
         places = np.flatnonzero(near if near.shape[1] == size else np.broadcast_to(near, (near.shape[0], size)))
-        if not self._complete:
-            places = places[self._present.ravel()[places]]
+        if self._present is not None:
+            places = places[self._present[places]]
         rows, ticks = np.divmod(places, size)
         kept = self._sources[rows] != column.source
-        if not column.complete:
+        if column.present is not None:
             kept &= column.present[ticks]
         rows, ticks = rows[kept], ticks[kept]
         moments = ticks if self._lat.shape[1] > 1 else np.zeros_like(ticks)
@@ -165,6 +165,13 @@ class _Stack:
         cosines += y * vectors[1]
         cosines += z * vectors[2]
         return cosines
+
+
+def _presence(windows: Sequence[Window], size: int) -> Mask | None:
+    """Return window by window the ticks at which it is there, end to end; None when all are there always."""
+    if all(each.present is None for each in windows):
+        return None
+    return np.concatenate([np.ones(size, bool) if each.present is None else each.present for each in windows])
 
 
 def _take(hits: Hits, rows: Mask) -> Hits:
