@@ -83,10 +83,11 @@ def _for_people(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tell_ready(origin: str, settings: Any, token: str | None) -> None:
-    # One line, at once, also into a pipe: scripts wait for it.
-    print(f"Sightline is ready: {origin}  docs {origin}/docs  data {settings.data}  {_callers(settings)}", flush=True)
+    # At once, also into a pipe: scripts wait for the first line, and may leave after it.
+    lines = [f"Sightline is ready: {origin}  docs {origin}/docs  data {settings.data}  {_callers(settings)}"]
     if token is not None:
-        print(f"First token, shown this once: {token}  (SIGHTLINE_TOKEN, GROUNDLIGHT_API_TOKEN)", flush=True)
+        lines.append(f"First token, shown this once: {token}  (SIGHTLINE_TOKEN, GROUNDLIGHT_API_TOKEN)")
+    print("\n".join(lines), flush=True)
 
 
 def _callers(settings: Any) -> str:

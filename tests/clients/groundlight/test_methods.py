@@ -1,7 +1,9 @@
 """Every served method of the real client; what it shows is asserted in the programs, where its user would look."""
 
+import time
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from examples.door.demo import FOLDER as DOOR
@@ -79,3 +81,14 @@ def test_a_token_that_is_not_known_is_refused_with_what_to_do(platform: Platform
 
 def test_the_rest_is_served_or_says_that_it_is_not(platform: Platform) -> None:
     platform.run("experimental.py", OPEN)
+
+
+def test_a_token_works_as_soon_as_it_is_made_and_ends_within_seconds_of_its_revocation(platform: Platform) -> None:
+    made = platform.request("POST", "/v1/tokens", json={"name": "for a while"})
+    address, headers = f"{platform.edge.url}{PREFIX}/me", {"x-api-token": made["token"]}
+    assert httpx2.get(address, headers=headers, trust_env=False).json()["username"] == "for a while"
+    platform.request("DELETE", f"/v1/tokens/{made['key_id']}")
+    deadline = time.monotonic() + 20
+    while (answer := httpx2.get(address, headers=headers, trust_env=False)).status_code == 200:
+        assert time.monotonic() < deadline
+    assert answer.status_code == 401

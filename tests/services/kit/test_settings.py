@@ -72,6 +72,13 @@ def test_a_secret_comes_from_a_file_and_never_shows(tmp_path: Path) -> None:
         load({"SIGHTLINE_TOKEN_PEPPER_FILE": str(tmp_path / "none")})
 
 
+@pytest.mark.parametrize("rule", ["door", "binary:door", "guess:door=m", "binary:=m", "binary:door="])
+def test_a_rule_for_default_models_that_cannot_be_is_refused(rule: str) -> None:
+    assert load({"SIGHTLINE_DEFAULT_MODELS": "*:a b*=m, text:x=y"}).default_models == ("*:a b*=m", "text:x=y")
+    with pytest.raises(ConfigError, match="SIGHTLINE_DEFAULT_MODELS"):
+        load({"SIGHTLINE_DEFAULT_MODELS": f"*:a=m,{rule}"})
+
+
 def test_given_values_stand_above_the_environment_and_lanes_are_a_list() -> None:
     settings = load({"SIGHTLINE_PORT": "1", "SIGHTLINE_LANES": "default, gpu"}, port=2, bus=None)
     assert settings.port == 2
