@@ -3,13 +3,14 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx2
 
+from contracts.http.dead_letters import DeadLetter, DeadLetterPage
 from contracts.http.detectors import Detector
 from contracts.http.models import Model
 from contracts.http.queries import Query, QueryPage
@@ -20,10 +21,11 @@ from infra.drill.verdict import NUMBER
 
 DETECTOR = "drill"
 _TIMEOUT_S = 6.0
-_PAGE = 100
+_MOST = 100
 _PREPARE_S = 90.0
 _READ_S = 120.0
 _PAUSE_S = 0.5
+_Page = TypeVar("_Page", QueryPage, DeadLetterPage)
 _ACCEPTED = frozenset({httpx2.codes.OK, httpx2.codes.ACCEPTED})
 
 
@@ -97,31 +99,37 @@ class Doors:
         Raises:
             DrillError: the lists cannot be read.
         """
-        found: list[Query] = []
+        return [query async for page in self._pages("/v1/queries", QueryPage) for query in page.items]
+
+    async def dead_letters(self) -> Sequence[DeadLetter]:
+        """Return every message of the tenant that was given up. Raises as `all_queries`."""
+        return [letter async for page in self._pages("/v1/dead-letters", DeadLetterPage) for letter in page.items]
+
+    async def _pages(self, path: str, kind: type[_Page]) -> AsyncIterator[_Page]:
         cursor: dict[str, str] = {}
         deadline = time.monotonic() + _READ_S
         while True:
-            page = await self._page(cursor)
+            page = await self._page(path, kind, cursor)
             if isinstance(page, str):
                 if time.monotonic() > deadline:
-                    raise DrillError(f"the stored queries cannot be listed: {page}")
+                    raise DrillError(f"GET {path} cannot be read: {page}")
                 await asyncio.sleep(_PAUSE_S)
                 continue
-            found += page.items
+            yield page
             if page.next_cursor is None:
-                return found
+                return
             cursor = {"cursor": page.next_cursor}
 
-    async def _page(self, cursor: Mapping[str, str]) -> QueryPage | str:
-        """Return a page of the queries, or why there is none."""
-        door = self._installation.door("GET", "/v1/queries")
+    async def _page(self, path: str, kind: type[_Page], cursor: Mapping[str, str]) -> _Page | str:
+        """Return one page, or why there is none."""
+        door = self._installation.door("GET", path)
         try:
-            answer = await self._client.get(door, params={"limit": str(_PAGE), **cursor}, timeout=_READ_S)
+            answer = await self._client.get(door, params={"limit": str(_MOST), **cursor}, timeout=_READ_S)
         except httpx2.RequestError as error:
             return repr(error)
         if answer.status_code != httpx2.codes.OK:
             return f"status {answer.status_code}: {answer.text[:500]}"
-        return QueryPage.model_validate_json(answer.content)
+        return kind.model_validate_json(answer.content)
 
     async def _made(self, path: str, **given: Any) -> bytes:
         answer = await self._client.post(self._installation.door("POST", path), **given)

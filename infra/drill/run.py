@@ -118,6 +118,9 @@ class _Drill:
             else:
                 left = await self._under_load(load, breaker, faults)
             stored = await self.doors.all_queries()
+            left += [
+                f"dead letter {each.id} of {each.queue}: {each.reason}" for each in await self.doors.dead_letters()
+            ]
         stopped = await installation.supervisor.stop()
         findings = judge(journal.record, stored)
         problems = findings.problems(faults=bool(faults)) + left + sorted(set(load.problems))
