@@ -21,6 +21,7 @@ _PART = search.SearchPart(
     part=1,
     parts=5,
     stride=2,
+    days=7,
     start=datetime(2020, 1, 1, tzinfo=UTC),
     end=datetime(2020, 1, 7, 23, 59, 59, tzinfo=UTC),
 )
@@ -67,7 +68,9 @@ EXAMPLES: tuple[Payload, ...] = (
     search.SearchSubmitted(query_id=_SEARCH, search_type="conjunction", query_json=_SEARCHED, submitted_at=_AT),
     _PART,
     search.SearchPartDone(query_id=_SEARCH, asked=_PART, rows=12, size_bytes=9_400, worked_s=0.4, done_at=_AT),
-    search.SearchAssemble(query_id=_SEARCH, search_type="conjunction", query_json=_SEARCHED, submitted_at=_AT, parts=5),
+    search.SearchAssemble(
+        query_id=_SEARCH, search_type="conjunction", query_json=_SEARCHED, submitted_at=_AT, parts=5, days=7
+    ),
     search.SearchCompleted(query_id=_SEARCH, parts=5, rows=49, size_bytes=38_000, completed_at=_AT),
     query.QueryFailed(
         query_id=_QUERY,

@@ -84,6 +84,17 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/device-api/v1/actions/detector/{detector_id}/rules", "gateway"),
     Route("POST", "/device-api/v1/actions/detector/{detector_id}/rules", "gateway"),
     Route("GET", "/device-api/v1/actions/rules", "gateway"),
+    # The AuroraX surface, see docs/aurorax.md.
+    Route("POST", "/api/v1/conjunctions/search", "submitter", 256 * KIB),
+    Route("POST", "/api/v1/ephemeris/search", "submitter", 256 * KIB),
+    Route("POST", "/api/v1/data_products/search", "submitter", 256 * KIB),
+    Route("GET", "/api/v1/{kind}/requests/{request_id}", "gateway"),
+    Route("DELETE", "/api/v1/{kind}/requests/{request_id}", "gateway"),
+    Route("GET", "/api/v1/{kind}/requests/{request_id}/data", "gateway"),
+    Route("POST", "/api/v1/{kind}/requests/{request_id}/data", "gateway"),
+    Route("POST", "/api/v1/utils/describe/query/{kind}", "gateway", 256 * KIB),
+    Route("GET", "/api/v1/utils/admin/search_requests", "gateway"),
+    Route("DELETE", "/api/v1/utils/admin/search_requests/{request_id}", "gateway"),
 )
 
 

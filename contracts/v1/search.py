@@ -12,8 +12,6 @@ SearchType = Literal["conjunction", "ephemeris", "data_product"]
 
 MAX_QUERY_CHARACTERS = 200_000
 MAX_PARTS = 100_000
-WHOLE = 0
-"""The number under which a joined result is stored; parts are numbered from 1."""
 
 
 def _object(text: str) -> str:
@@ -66,6 +64,8 @@ class SearchPart(Payload):
     part: PartNumber
     parts: PartNumber
     stride: PartNumber
+    days: PartNumber
+    """How many days a part of this search has: the plan does not change while it runs."""
     start: Timestamp
     """First instant of the part, inclusive."""
     end: Timestamp
@@ -93,6 +93,7 @@ class SearchAssemble(Payload):
     submitted_at: Timestamp
     retain_until: Timestamp | None = None
     parts: PartNumber
+    days: PartNumber
 
 
 class SearchCompleted(Payload):

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from fastapi import APIRouter
 
 from services.gateway.dead_letters import DeadLetters
+from services.gateway.aurorax import surface as aurorax
 from services.gateway.detectors import Detectors
 from services.gateway.groundlight import surface as groundlight
 from services.gateway.models import Models
@@ -41,6 +42,7 @@ class Gateway:
             tokens_router,
             dead_letters_router,
             *groundlight.ROUTERS,
+            *aurorax.ROUTERS,
         )
 
     async def start(self, stack: AsyncExitStack) -> None:

@@ -143,6 +143,14 @@ class Settings(BaseSettings):
         2 * 1024**3, description="Memory that a model may use in its trial run, and in a process of its own."
     )
 
+    # Searches
+    search_parts_at_once: Annotated[int, Field(ge=1, le=1000)] = Field(
+        2, description="Parts of one search that wait or are worked at a time; the others wait for these."
+    )
+    search_part_days: Annotated[int, Field(ge=1, le=366)] = Field(
+        7, description="Days in one part of a conjunction search."
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _split_lists(cls, values: Any) -> Any:

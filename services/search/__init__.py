@@ -1,1 +1,1 @@
-"""Searches over time and data sources; for now their engine."""
+"""Searches over time and sources: planned into parts, worked part by part, put together."""

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from services.kit.platform import Platform
 from services.submitter.groundlight import ROUTER as GROUNDLIGHT
 from services.submitter.routes import NAME, ROUTER
+from services.submitter.searches import ROUTER as SEARCHES
 from services.submitter.submission import Submissions
 
 
@@ -14,7 +15,7 @@ class Submitter:
     """The write door. It has no work of its own between requests."""
 
     name = NAME
-    routers: tuple[APIRouter, ...] = (ROUTER, GROUNDLIGHT)
+    routers: tuple[APIRouter, ...] = (ROUTER, GROUNDLIGHT, SEARCHES)
 
     def __init__(self, platform: Platform) -> None:
         self.submissions = Submissions(platform)

@@ -12,7 +12,7 @@ import typer
 from sightline.command.failures import CommandFailed
 from sightline.command.options import part, translated
 
-Role = Literal["result_store", "inference", "submitter", "gateway"]
+Role = Literal["result_store", "inference", "search", "submitter", "gateway"]
 _Data = Annotated[Path | None, typer.Option(help="Folder of the embedded bus and store.", show_default=False)]
 _Bus = Annotated[str | None, typer.Option(help="Address of the bus.", show_default=False)]
 _Store = Annotated[str | None, typer.Option(help="Address of the store.", show_default=False)]

@@ -201,21 +201,39 @@ class Blobs(Protocol):
         ...
 
 
+class Packed(NamedTuple):
+    """Rows of a search in chunks of opaque bytes, and how much they are."""
+
+    chunks: Sequence[bytes]
+    rows: int
+    size_bytes: int
+    """As JSON."""
+
+
+class RecordedPart(NamedTuple):
+    """A part that is whole: how many chunks and rows it has, and how large they are as JSON."""
+
+    chunks: int
+    rows: int
+    size_bytes: int
+
+
 class SearchRows(Protocol):
     """Rows of searches in chunks of opaque bytes, keyed by (tenant, query ID, part, chunk number from 0).
 
-    A part that is recorded is whole. Parts are numbered from 1; what stands under WHOLE (0) is the joined result.
+    A part that is recorded is whole. Parts are numbered from 1; of a search whose parts must be joined, the rows that
+    come out of it stand under the negative numbers of the parts.
     """
 
-    async def put(self, key: QueryKey, part: int, chunks: Sequence[bytes], expires_at: datetime | None) -> None:
-        """Store a part and record it, over what there was of it; repeated with the same chunks it changes nothing.
+    async def put(self, key: QueryKey, part: int, packed: Packed, expires_at: datetime | None) -> None:
+        """Store a part and record it, over what there was of it; repeated with the same rows it changes nothing.
 
         Each chunk has at most MAX_CHUNK_BYTES. A reader sees the part recorded only when all of it is there.
         """
         ...
 
-    async def recorded(self, key: QueryKey) -> Mapping[int, int]:
-        """Return the parts that are whole, each with its number of chunks. Sees every `put` that returned before."""
+    async def recorded(self, key: QueryKey) -> Mapping[int, RecordedPart]:
+        """Return the parts that are whole. Sees every `put` that returned before."""
         ...
 
     async def get(self, key: QueryKey, part: int, chunk: int) -> bytes | None:

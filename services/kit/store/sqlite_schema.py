@@ -97,6 +97,8 @@ CREATE TABLE IF NOT EXISTS search_parts (
   id TEXT NOT NULL,
   part INTEGER NOT NULL,
   chunks INTEGER NOT NULL,
+  rows INTEGER NOT NULL,
+  size_bytes INTEGER NOT NULL,
   expires_at INTEGER,
   PRIMARY KEY (tenant, id, part)
 );

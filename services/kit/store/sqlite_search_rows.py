@@ -1,19 +1,21 @@
 """Rows of searches in SQLite: a part and its chunks are written in one commit."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from services.kit.database import Database
 from services.kit.store.documents import QueryKey
 from services.kit.store.micros import to_micros
+from services.kit.store.port import Packed, RecordedPart
 
 _PURGE = 50
 """Parts removed in one commit: others write between the commits."""
 _FORGET = "DELETE FROM search_chunks WHERE tenant = ? AND id = ? AND part = ?"
 _RECORD = """
-INSERT INTO search_parts VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (tenant, id, part) DO UPDATE SET chunks = excluded.chunks, expires_at = excluded.expires_at
+INSERT INTO search_parts VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (tenant, id, part) DO UPDATE SET
+  chunks = excluded.chunks, rows = excluded.rows, size_bytes = excluded.size_bytes, expires_at = excluded.expires_at
 """
 
 
@@ -23,10 +25,10 @@ class SqliteSearchRows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(self, key: QueryKey, part: int, chunks: Sequence[bytes], expires_at: datetime | None) -> None:
+    async def put(self, key: QueryKey, part: int, packed: Packed, expires_at: datetime | None) -> None:
         """See `port.SearchRows.put`."""
-        rows = [(*key, part, number, chunk) for number, chunk in enumerate(chunks)]
-        record = (*key, part, len(chunks), to_micros(expires_at))
+        rows = [(*key, part, number, chunk) for number, chunk in enumerate(packed.chunks)]
+        record = (*key, part, len(packed.chunks), packed.rows, packed.size_bytes, to_micros(expires_at))
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute(_FORGET, (*key, part))
@@ -35,12 +37,12 @@ class SqliteSearchRows:
 
         await self._database.write(work)
 
-    async def recorded(self, key: QueryKey) -> Mapping[int, int]:
+    async def recorded(self, key: QueryKey) -> Mapping[int, RecordedPart]:
         """See `port.SearchRows.recorded`."""
 
-        def work(connection: sqlite3.Connection) -> dict[int, int]:
-            found = connection.execute("SELECT part, chunks FROM search_parts WHERE tenant = ? AND id = ?", key)
-            return {row["part"]: row["chunks"] for row in found}
+        def work(connection: sqlite3.Connection) -> dict[int, RecordedPart]:
+            statement = "SELECT part, chunks, rows, size_bytes FROM search_parts WHERE tenant = ? AND id = ?"
+            return {row[0]: RecordedPart(*row[1:]) for row in connection.execute(statement, key)}
 
         return await self._database.read(work)
 

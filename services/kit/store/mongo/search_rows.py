@@ -1,6 +1,6 @@
 """Rows of searches in MongoDB: a document per chunk, and one per part that names how many there are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from bson.binary import Binary
@@ -11,6 +11,9 @@ from services.kit.store.mongo.collection import Collection
 from services.kit.store.mongo.driver import Row
 from services.kit.store.mongo.expiry import purge
 from services.kit.store.mongo.rows import expires_on, expires_us, key_of
+from services.kit.store.port import Packed, RecordedPart
+
+_RECORD = {"part": 1, "chunks": 1, "rows": 1, "size_bytes": 1}
 
 
 class MongoSearchRows:
@@ -20,19 +23,27 @@ class MongoSearchRows:
         self._parts = parts
         self._chunks = chunks
 
-    async def put(self, key: QueryKey, part: int, chunks: Sequence[bytes], expires_at: datetime | None) -> None:
+    async def put(self, key: QueryKey, part: int, packed: Packed, expires_at: datetime | None) -> None:
         """See `port.SearchRows.put`."""
         until: Row = {"expires_on": expires_on(expires_at), "index": {"expires_us": expires_us(expires_at)}}
-        for number, chunk in enumerate(chunks):
+        for number, chunk in enumerate(packed.chunks):
             row: Row = {"_id": _chunk(key, part, number), "of": key_of(*key), "data": Binary(chunk), **until}
             await self._chunks.write([ReplaceOne({"_id": {"$eq": row["_id"]}}, row, upsert=True)])
-        record: Row = {"_id": _part(key, part), "of": key_of(*key), "part": part, "chunks": len(chunks), **until}
+        record: Row = {
+            "_id": _part(key, part),
+            "of": key_of(*key),
+            "part": part,
+            "chunks": len(packed.chunks),
+            "rows": packed.rows,
+            "size_bytes": packed.size_bytes,
+            **until,
+        }
         await self._parts.write([ReplaceOne({"_id": {"$eq": record["_id"]}}, record, upsert=True)])
 
-    async def recorded(self, key: QueryKey) -> Mapping[int, int]:
+    async def recorded(self, key: QueryKey) -> Mapping[int, RecordedPart]:
         """See `port.SearchRows.recorded`."""
-        rows = await self._parts.find({"of": {"$eq": key_of(*key)}}, fields={"part": 1, "chunks": 1})
-        return {row["part"]: row["chunks"] for row in rows}
+        rows = await self._parts.find({"of": {"$eq": key_of(*key)}}, fields=_RECORD)
+        return {row["part"]: RecordedPart(row["chunks"], row["rows"], row["size_bytes"]) for row in rows}
 
     async def get(self, key: QueryKey, part: int, chunk: int) -> bytes | None:
         """See `port.SearchRows.get`."""

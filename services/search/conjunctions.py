@@ -1,0 +1,105 @@
+"""The conjunction search: from a query and the store's columns to the engine's rows of a part."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+from contracts.http.aurorax import Block, ConjunctionQuery
+from services.kit.sources import read_sources, select
+from services.kit.store.ephemeris import COLUMNS, DAY_MINUTES, EphemerisDay
+from services.kit.store.port import Packed, Store
+from services.search import tables
+from services.search.engine.columns import SourceColumns, columns_for, columns_of, track_of
+from services.search.engine.conjunctions import Conjunctions, Pair, Trace, concatenate
+from services.search.engine.search import Terms, find
+from services.search.engine.tracks import Span as Stretch
+from services.search.engine.tracks import Track
+from services.search.filters import compile_filters
+from services.search.spans import Span
+
+_SUBMINUTE_S = 30
+_MINUTE_S = 60
+
+
+def precision_of(query: ConjunctionQuery) -> int:
+    """Return the seconds between the moments that are looked at."""
+    return _SUBMINUTE_S if query.precise else _MINUTE_S
+
+
+def terms_of(query: ConjunctionQuery, trace: Trace) -> Terms:
+    """Return what the engine is asked, for one trace."""
+    names = query.names
+    limits = {Pair(a, b): query.limit_km(names[a], names[b]) for a, b in combinations(range(len(names)), 2)}
+    return Terms(blocks=len(names), limits_km=limits, trace=trace, precision_s=precision_of(query))
+
+
+def stretch_of(span: Span) -> Stretch:
+    """Return a part's time as the engine takes it."""
+    return Stretch(int(span.start.timestamp()), int(span.end.timestamp()) + 1)
+
+
+async def find_conjunctions(store: Store, tenant: str, query: ConjunctionQuery, span: Span) -> Packed:
+    """Return the rows of one span, as columns for the assembler.
+
+    Raises:
+        Refused: `invalid_parameter`, too much meets at one moment.
+    """
+    stretch = stretch_of(span)
+    sources = await read_sources(store, tenant)
+    read = [
+        await _read(store, tenant, [source.identifier for source in select(sources, block)], block, query, stretch)
+        for _, block in query.source_blocks
+    ]
+    table = await asyncio.to_thread(_find, query, read, stretch)
+    chunks = tuple(await asyncio.to_thread(lambda: list(tables.encode(table))))
+    return Packed(chunks, len(table), sum(map(len, chunks)))
+
+
+async def _read(
+    store: Store, tenant: str, identifiers: Sequence[int], block: Block, query: ConjunctionQuery, stretch: Stretch
+) -> Mapping[int, Sequence[EphemerisDay]]:
+    wanted = compile_filters(block.ephemeris_metadata_filters)
+    needed = {
+        column
+        for trace in query.types
+        for column in columns_for(trace, hemispheres=block.hemisphere, metadata_filter=wanted)
+    }
+    first, until = stretch.minutes()
+    days = (first // DAY_MINUTES, (until - 1) // DAY_MINUTES + 1)
+    return await store.ephemeris.read(tenant, identifiers, *days, [column for column in COLUMNS if column in needed])
+
+
+def _find(
+    query: ConjunctionQuery, read: Sequence[Mapping[int, Sequence[EphemerisDay]]], stretch: Stretch
+) -> Conjunctions:
+    first, until = stretch.minutes()
+    columns = [[columns_of(source, days, first, until) for source, days in block.items() if days] for block in read]
+    found = []
+    for trace in query.types:
+        blocks = [
+            [_track(each, trace, block) for each in found_columns]
+            for found_columns, (_, block) in zip(columns, query.source_blocks, strict=True)
+        ]
+        found.append(find(terms_of(query, trace), [*blocks, *_places(query)], stretch))
+    return concatenate(found)
+
+
+def _track(columns: SourceColumns, trace: Trace, block: Block) -> Track:
+    return track_of(
+        columns,
+        trace,
+        hemispheres=block.hemisphere,
+        metadata_filter=compile_filters(block.ephemeris_metadata_filters),
+    )
+
+
+def _places(query: ConjunctionQuery) -> list[list[Track]]:
+    """Return the custom locations, block by block; they count down from -1."""
+    tracks: list[list[Track]] = []
+    number = 0
+    for block in query.adhoc:
+        tracks.append([])
+        for location in block.locations:
+            number += 1
+            tracks[-1].append(Track.fixed(-number, location.lat, location.lon))
+    return tracks

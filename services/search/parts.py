@@ -1,0 +1,85 @@
+"""The part worker: works a span of a search's time and stores its rows."""
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+
+from contracts.base import Payload
+from contracts.events import Event
+from contracts.http.aurorax import ConjunctionQuery, DataProductQuery
+from contracts.v1.search import SearchPart, SearchPartDone
+from services.kit.aurorax import read_query
+from services.kit.bus.outcomes import Done, Outcome, Work
+from services.kit.clock import Clock
+from services.kit.crash import crash_at
+from services.kit.errors import Refused
+from services.kit.store.documents import QueryKey
+from services.kit.store.port import Packed, Store
+from services.search import facts
+from services.search.conjunctions import find_conjunctions
+from services.search.data_products import find_products
+from services.search.ephemeris import find_ephemeris
+from services.search.planner import rows_expire_at
+from services.search.spans import Span
+
+log = structlog.get_logger(__name__)
+
+
+class PartWorker:
+    """Handles parts, one at a time each; a process runs as many as its consumer's concurrency."""
+
+    def __init__(self, store: Store, clock: Clock, *, retention: timedelta) -> None:
+        self._store = store
+        self._clock = clock
+        self._retention = retention
+
+    async def handle(self, batch: Sequence[Work]) -> Sequence[Outcome]:
+        """Work each part. Idempotent: the same part gives the same rows and the same fact."""
+        return [await self._handle(work.event) for work in batch]
+
+    async def _handle(self, event: Event[Payload]) -> Outcome:
+        part = event.payload
+        if not isinstance(part, SearchPart):
+            return Done(proves=False)
+        key = QueryKey(event.tenant, part.query_id)
+        document = (await self._store.queries.load([key])).get(key)
+        if document is not None and document.ended:
+            log.info("search.stopped", query_id=part.query_id, state=document.state, part=part.part)
+            return Done(proves=False)
+        if document is not None and document.search is not None and part.part in document.search.done:
+            return Done(proves=False)  # a repeat: the planner has heard of it and gone on
+        crash_at("search.parts.working")
+        started = time.monotonic()
+        try:
+            stored = (await self._store.search_rows.recorded(key)).get(part.part) or await self._store_part(key, part)
+        except Refused as error:
+            now = self._clock.now()
+            return Done([facts.failed(event, part.query_id, error.code, str(error), at=now)], proves=False)
+        done = SearchPartDone(
+            query_id=part.query_id,
+            asked=part,
+            rows=stored.rows,
+            size_bytes=stored.size_bytes,
+            worked_s=time.monotonic() - started,
+            done_at=self._clock.now(),
+        )
+        log.debug("search.part_done", query_id=part.query_id, part=part.part, parts=part.parts, rows=stored.rows)
+        return Done([facts.part_done(event, done)])
+
+    async def _store_part(self, key: QueryKey, part: SearchPart) -> Packed:
+        packed = await self._work(key, part)
+        expires_at = rows_expire_at(part.submitted_at, part.retain_until, self._retention)
+        await self._store.search_rows.put(key, part.part, packed, expires_at)
+        return packed
+
+    async def _work(self, key: QueryKey, part: SearchPart) -> Packed:
+        query = read_query(part.search_type, json.loads(part.query_json))
+        span = Span(part.start, part.end)
+        if isinstance(query, ConjunctionQuery):
+            return await find_conjunctions(self._store, key.tenant, query, span)
+        if isinstance(query, DataProductQuery):
+            return await find_products(self._store, key.tenant, query, span)
+        return await find_ephemeris(self._store, key.tenant, query, span)
