@@ -4,8 +4,8 @@ from contextlib import AsyncExitStack
 
 from fastapi import APIRouter
 
-from services.gateway.dead_letters import DeadLetters
 from services.gateway.aurorax import surface as aurorax
+from services.gateway.dead_letters import DeadLetters
 from services.gateway.detectors import Detectors
 from services.gateway.groundlight import surface as groundlight
 from services.gateway.models import Models

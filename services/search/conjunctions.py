@@ -6,7 +6,7 @@ from itertools import combinations
 
 from contracts.http.aurorax import Block, ConjunctionQuery
 from services.kit.sources import read_sources, select
-from services.kit.store.ephemeris import COLUMNS, DAY_MINUTES, EphemerisDay
+from services.kit.store.ephemeris import COLUMNS, DAY_MINUTES, Column, EphemerisDay
 from services.kit.store.port import Packed, Store
 from services.search import tables
 from services.search.engine.columns import SourceColumns, columns_for, columns_of, track_of
@@ -46,27 +46,26 @@ async def find_conjunctions(store: Store, tenant: str, query: ConjunctionQuery, 
     """
     stretch = stretch_of(span)
     sources = await read_sources(store, tenant)
-    read = [
-        await _read(store, tenant, [source.identifier for source in select(sources, block)], block, query, stretch)
-        for _, block in query.source_blocks
-    ]
+    first, until = stretch.minutes()
+    days = (first // DAY_MINUTES, (until - 1) // DAY_MINUTES + 1)
+    read = []
+    for _, block in query.source_blocks:
+        chosen = [source.identifier for source in select(sources, block)]
+        read.append(await store.ephemeris.read(tenant, chosen, *days, _columns(block, query)))
     table = await asyncio.to_thread(_find, query, read, stretch)
     chunks = tuple(await asyncio.to_thread(lambda: list(tables.encode(table))))
     return Packed(chunks, len(table), sum(map(len, chunks)))
 
 
-async def _read(
-    store: Store, tenant: str, identifiers: Sequence[int], block: Block, query: ConjunctionQuery, stretch: Stretch
-) -> Mapping[int, Sequence[EphemerisDay]]:
+def _columns(block: Block, query: ConjunctionQuery) -> Sequence[Column]:
+    """Return what is needed of a block's sources, for every trace."""
     wanted = compile_filters(block.ephemeris_metadata_filters)
     needed = {
         column
         for trace in query.types
         for column in columns_for(trace, hemispheres=block.hemisphere, metadata_filter=wanted)
     }
-    first, until = stretch.minutes()
-    days = (first // DAY_MINUTES, (until - 1) // DAY_MINUTES + 1)
-    return await store.ephemeris.read(tenant, identifiers, *days, [column for column in COLUMNS if column in needed])
+    return [column for column in COLUMNS if column in needed]
 
 
 def _find(

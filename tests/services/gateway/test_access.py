@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from contracts.http.routes import ROUTES
@@ -71,8 +72,23 @@ NEEDED: dict[tuple[str, str], Scope] = {
     ("GET", "/device-api/v1/actions/detector/{detector_id}/rules"): "queries:read",
     ("POST", "/device-api/v1/actions/detector/{detector_id}/rules"): "queries:read",
     ("GET", "/device-api/v1/actions/rules"): "queries:read",
+    ("GET", "/api/v1/{kind}/requests/{request_id}"): "queries:read",
+    ("DELETE", "/api/v1/{kind}/requests/{request_id}"): "queries:write",
+    ("GET", "/api/v1/{kind}/requests/{request_id}/data"): "queries:read",
+    ("POST", "/api/v1/{kind}/requests/{request_id}/data"): "queries:read",
+    ("POST", "/api/v1/utils/describe/query/{kind}"): "queries:read",
+    ("GET", "/api/v1/utils/admin/search_requests"): "admin",
+    ("DELETE", "/api/v1/utils/admin/search_requests/{request_id}"): "admin",
 }
 ANY_TOKEN = {("GET", "/device-api/v1/me"), ("GET", "/device-api/v1/api-tokens/by-snippet/{snippet}")}
+
+
+def expect_refusal(response: httpx2.Response, path: str, code: str) -> str:
+    """Check a refusal in the form of the path's clients; return its text."""
+    if not path.startswith("/api/v1/"):
+        return expect_problem(response, code)
+    assert (response.status_code, response.headers["content-type"]) == (401, "application/json")
+    return str(response.json()["error_message"])
 
 
 def test_every_route_states_the_scope_that_it_needs() -> None:
@@ -86,7 +102,7 @@ async def test_a_route_is_closed_to_every_token_without_its_scope(door: Door, me
     address = address.replace("{key_id}", "x").replace("{detector_id}", "x").replace("{group_id}", "x")
     others = [scope for scope in SCOPES if scope not in {needed, "admin" if needed == "detectors:write" else ""}]
     refused = await door.http.request(method, address, headers=await door.token(*others), json={})
-    assert needed in expect_problem(refused, "not_allowed")
+    assert needed in expect_refusal(refused, path, "not_allowed")
     allowed = await door.http.request(method, address, headers=await door.token(needed), json={})
     assert allowed.status_code not in {401, 403}
 
@@ -98,8 +114,8 @@ async def test_without_a_token_nothing_is_answered_where_nobody_is_admitted(
     settings = load({}, data=tmp_path, bus="memory://", anonymous_tenant="")
     async with running(settings, [create_gateway]) as app, client_of(app) as http:
         for headers in ({}, {"Authorization": "Bearer api_" + "x" * 40}, {"x-api-token": ""}):
-            expect_problem(await http.request(method, path, headers=headers, json={}), "not_authenticated")
-        expect_problem(await http.request(method, path + "?token=api_x", json={}), "not_authenticated")
+            expect_refusal(await http.request(method, path, headers=headers, json={}), path, "not_authenticated")
+        expect_refusal(await http.request(method, path + "?token=api_x", json={}), path, "not_authenticated")
 
 
 async def test_another_tenants_things_do_not_exist(door: Door) -> None:
