@@ -63,7 +63,6 @@ def test_calls_that_the_client_repeats_by_itself_take_effect_once(platform: Plat
 
 
 def test_a_synchronous_ask_of_a_small_model_is_one_round_trip(platform: Platform) -> None:
-    platform.run("seed_submit.py")  # nothing asked; the interpreter and the client are warm
     platform.edge.seen.clear()
     platform.run("one_ask.py", OPEN)
     about_queries = [(method, path) for method, path in platform.edge.seen if "image-queries" in path]

@@ -1,6 +1,7 @@
 """The rest of Groundlight and ExperimentalApi: what is served, and what says that it is not."""
 
 import io
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -85,7 +86,7 @@ gl.edge.wait_detectors([detector.id], timeout_sec=5)
 
 assert gl.get_raw_headers()["x-api-token"].startswith("api_")
 generic = gl.make_generic_api_request(endpoint=f"/v1/detectors/{detector.id}", method="GET")
-assert generic.body["name"] == "door of all the rest", generic
+assert json.loads(generic.data)["name"] == "door of all the rest", generic
 
 gl.reset_detector(detector)
 deadline = time.monotonic() + 10

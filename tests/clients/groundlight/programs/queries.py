@@ -1,5 +1,7 @@
 """Image queries: what is asked comes back, and what is answered is seen at once."""
 
+import secrets
+import string
 import sys
 import time
 from pathlib import Path
@@ -26,7 +28,7 @@ for given in (metadata, {}):
     with gl.get_image(sent.id) as image:
         assert image.read() == opened
 
-chosen = "iq_2xqQvNjYj4Mkh9pD0Z0y1Xw4Abc"
+chosen = "iq_2" + "".join(secrets.choice(string.ascii_letters) for _ in range(26))
 own = gl.submit_image_query(detector, opened, wait=0, image_query_id=chosen, metadata={"a": 1})
 assert (own.id, own.metadata) == (chosen, {"a": 1, "is_from_edge": True})
 assert gl.wait_for_confident_result(chosen).result.label == "YES"
