@@ -68,12 +68,19 @@ def _run(module: str, extra: str, given: dict[str, Any]) -> None:
     with translated():
         settings = settings_module.load(**_for_people(given))
         logging.configure(settings.log_level, settings.log_format)
-        token = None
+        untold: list[str] = []
         if extra == "embedded":
             settings = part("services.kit.auth", extra).with_own_pepper(settings)
             token = asyncio.run(part("services.embedded.first_token", extra).make_first_token(settings))
+            if token is not None:
+                untold.append(f"First token, shown this once: {token}  (SIGHTLINE_TOKEN, GROUNDLIGHT_API_TOKEN)")
         factories = composed.ALL if extra == "embedded" else (composed.create,)
-        runtime.run_process(settings, factories, lambda origin: _tell_ready(origin, settings, token))
+        try:
+            runtime.run_process(settings, factories, lambda origin: _tell_ready(origin, settings, untold))
+        finally:
+            # A start that failed has made the token too, and at the next one the store is not new any more.
+            for line in untold:
+                print(line, flush=True)
 
 
 def _for_people(given: dict[str, Any]) -> dict[str, Any]:
@@ -82,11 +89,11 @@ def _for_people(given: dict[str, Any]) -> dict[str, Any]:
     return given if said or not sys.stderr.isatty() else given | {"log_format": "console"}
 
 
-def _tell_ready(origin: str, settings: Any, token: str | None) -> None:
+def _tell_ready(origin: str, settings: Any, untold: list[str]) -> None:
     # At once, also into a pipe: scripts wait for the first line, and may leave after it.
-    lines = [f"Sightline is ready: {origin}  docs {origin}/docs  data {settings.data}  {_callers(settings)}"]
-    if token is not None:
-        lines.append(f"First token, shown this once: {token}  (SIGHTLINE_TOKEN, GROUNDLIGHT_API_TOKEN)")
+    ready = f"Sightline is ready: {origin}  docs {origin}/docs  data {settings.data}  {_callers(settings)}"
+    lines = [ready, *untold]
+    untold.clear()
     print("\n".join(lines), flush=True)
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,16 @@ def test_the_first_up_makes_a_token_and_shows_it_once_outside_the_log(tmp_path: 
         assert unknown.status_code == 401
         assert "sightline tokens create" in unknown.json()["detail"]
     assert len(_up(tmp_path / "data", 1)) == 1
+
+
+def test_the_first_token_is_shown_though_the_first_start_fails(process: Run, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        failed = process("up", "--port", taken.getsockname()[1], "--data", tmp_path / "data")
+    assert (failed.exit_code, "cannot listen" in failed.stderr) == (1, True)
+    token = re.search(r"api_[0-9A-Za-z]{40}\b", failed.stdout)
+    assert token is not None
+    with serving(tmp_path / "data") as server, httpx2.Client(base_url=server.url, trust_env=False) as http:
+        assert http.get("/v1/queries", headers={"x-api-token": token[0]}).status_code == 200
 
 
 def test_no_token_is_made_where_nobody_is_admitted_without_one(tmp_path: Path) -> None:
