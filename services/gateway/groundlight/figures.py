@@ -34,7 +34,7 @@ async def usage(caller: Reader, platform: PlatformDep) -> Usage:
     async def read(cursor: Cursor | None, limit: int) -> Page[DetectorRecord]:
         return await platform.store.detectors.page(caller.tenant, cursor, limit)
 
-    this_month = QueryFilter(created_from=_month_begin(platform.clock.now()))
+    this_month = QueryFilter(kind="image_query", created_from=_month_begin(platform.clock.now()))
     queries = await platform.store.queries.count(caller.tenant, this_month, MOST_COUNTED)
     detectors = await read_all(read)
     return Usage(iqs=queries, active_detectors=sum(record.enabled for record in detectors))
@@ -77,9 +77,10 @@ async def detector_evaluation(detector_id: str, caller: Reader, control: Control
 async def reset_detector(detector_id: str, caller: Writer, control: ControlDep, platform: PlatformDep) -> Response:
     """Erase every query of a detector that is stored now, with its image. What is asked meanwhile stays."""
     record = await control.detectors.find(caller.tenant, detector_id)
-    documents = await _newest(platform, record, MOST_COUNTED)
     now = platform.clock.now()
-    for at in range(0, len(documents), _ERASED_AT_ONCE):
+    wanted, cursor = QueryFilter(detector_id=record.id), None
+    while True:
+        page = await platform.store.queries.page(record.tenant, wanted, cursor, _ERASED_AT_ONCE)
         events = [
             event_of(
                 QueryErased(query_id=document.id, erased_at=now, erased_by=caller.key_id),
@@ -89,10 +90,12 @@ async def reset_detector(detector_id: str, caller: Writer, control: ControlDep, 
                 lane=document.lane,
                 subject=document.id,
             )
-            for document in documents[at : at + _ERASED_AT_ONCE]
+            for document in page.items
         ]
         await platform.bus.publish([encode(event) for event in events])
-    return Response(status_code=204)
+        cursor = page.next
+        if cursor is None:
+            return Response(status_code=204)
 
 
 async def _newest(platform: Platform, record: DetectorRecord, most: int) -> Sequence[QueryDocument]:
