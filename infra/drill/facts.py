@@ -85,16 +85,18 @@ class Forger:
         return [self._event(payload, query.id, now) for payload in payloads]
 
     def _ahead_of_its_question(self, load: Load) -> tuple[Intent, Sequence[Event[Payload]]]:
-        """An answer, then a failure, then the question that both are about: the answer was first, and stays."""
+        """An answer, then its question, which a worker will answer once more.
+
+        No other end comes with them: which of two ends is folded first is not promised.
+        """
         now = datetime.now(UTC)
         number = load.next_number()
         intent = Intent(number=number, query_id=new_id(IMAGE_QUERY, now))
         load.journal.intend(intent)
         assert intent.query_id is not None  # noqa: S101 - minted here
         answer = self._answer(intent.query_id, task.label_of(number), now - timedelta(seconds=1), now)
-        late = QueryFailed(query_id=intent.query_id, reason="drill_late", failed_at=now)
         question = self._question(intent.query_id, number, now)
-        story = (ImageQueryAnswered(answers=(answer,)), late, question)
+        story = (ImageQueryAnswered(answers=(answer,)), question)
         return intent, [self._event(payload, intent.query_id, now) for payload in story]
 
     def _answer(
