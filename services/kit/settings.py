@@ -77,7 +77,8 @@ class Settings(BaseSettings):
     # Access
     anonymous_tenant: str | None = Field(
         None,
-        description="Tenant of calls without a token; empty refuses them. Unset: `default` on loopback, else refused.",
+        description="Tenant of calls without a token; empty refuses them. Unset: `default` on loopback, unless "
+        "`public_url` says that others come by a proxy; else refused.",
     )
     token_pepper: SecretStr | None = Field(
         None, description="Key of the token hashes; unset means one generated in `data`."
@@ -182,7 +183,8 @@ class Settings(BaseSettings):
         """Tenant of calls without a token, None when they are refused."""
         if self.anonymous_tenant is not None:
             return self.anonymous_tenant or None
-        return "default" if is_loopback(self.host) else None
+        # A proxy calls from loopback too: behind one, whoever has no token would be everybody, with every right.
+        return "default" if is_loopback(self.host) and self.public_url is None else None
 
     @classmethod
     def settings_customise_sources(

@@ -27,6 +27,12 @@ def test_who_may_call_without_a_token(host: str, tenant: str | None, admitted: s
     assert load(environment).admitted_tenant == admitted
 
 
+def test_behind_a_proxy_nobody_calls_without_a_token_unless_it_is_said() -> None:
+    environment = {"SIGHTLINE_PUBLIC_URL": "https://sight.example"}
+    assert load(environment).admitted_tenant is None
+    assert load(environment | {"SIGHTLINE_ANONYMOUS_TENANT": "plant"}).admitted_tenant == "plant"
+
+
 @pytest.mark.parametrize("name", ["SIGHTLINE_PROT", "SIGHTLINE_", "SIGHTLINE_PORTS", "SIGHTLINE_PORT_FILES"])
 def test_an_unknown_name_is_an_error(name: str) -> None:
     with pytest.raises(ConfigError, match=name):

@@ -130,7 +130,7 @@ async def test_an_image_of_just_the_limit_travels_inside_the_message(door: Door)
 
 
 async def test_the_location_is_absolute_when_the_public_address_is_known(tmp_path: Path) -> None:
-    async with open_door(tmp_path, public_url="https://sight.example/") as door:
+    async with open_door(tmp_path, public_url="https://sight.example/", anonymous_tenant=TENANT) as door:
         response = await door.ask(JPEG)
         assert response.headers["Location"] == f"https://sight.example/v1/queries/{response.json()['id']}"
 
