@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]*(?=@)")
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s:@]*:[^/\s\"']*(?=@)")  # up to the last @, as drivers read it
 _TOKEN = re.compile(r"\b(api_[0-9A-Za-z]{16})[0-9A-Za-z]{24}\b")
 
 

@@ -83,3 +83,8 @@ def test_lines_for_people_have_no_json(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_redaction_leaves_what_tells_tokens_and_places_apart() -> None:
     assert redact(f"{TOKEN} at mongodb://a:b@h/x?y=1") == f"api_{'a' * 16}... at mongodb://...@h/x?y=1"
+
+
+def test_a_password_with_an_at_sign_is_left_out_whole() -> None:
+    assert redact('{"bus": "amqp://a:p@ss@h/v", "by": "b@c"}') == '{"bus": "amqp://...@h/v", "by": "b@c"}'
+    assert redact('{"bus":"amqp://h:5672","by":"b@c"}') == '{"bus":"amqp://h:5672","by":"b@c"}'
