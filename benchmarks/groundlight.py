@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
@@ -25,7 +26,11 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=100, help="questions of each sort")
     given = parser.parse_args()
     with suite.embedded() as opened, httpx2.Client(base_url=opened.origin("gateway"), trust_env=False) as http:
-        files = {"model": MODEL.read_bytes(), "manifest": (None, MANIFEST.read_text()), "name": (None, "door")}
+        files: dict[str, Any] = {
+            "model": MODEL.read_bytes(),
+            "manifest": (None, MANIFEST.read_text()),
+            "name": (None, "door"),
+        }
         http.post("/v1/models", files=files).raise_for_status()
         token = http.post("/v1/tokens", json={"name": "benchmark"}).raise_for_status().json()["token"]
         variables = {"GROUNDLIGHT_ENDPOINT": opened.origin("gateway"), "GROUNDLIGHT_API_TOKEN": token}

@@ -41,7 +41,7 @@ def measure(ask: Callable[[], object], count: int) -> dict[str, float]:
 
 def main() -> None:
     """Ask a detector one question after the other."""
-    urllib3.connectionpool.HTTPConnectionPool.urlopen = counted
+    urllib3.connectionpool.HTTPConnectionPool.urlopen = counted  # type: ignore[method-assign,assignment]
     image, count = Path(sys.argv[1]).read_bytes(), int(sys.argv[2])
     gl = Groundlight()
     detector = gl.get_or_create_detector(name="door", query="Is the door open?", pipeline_config="door")
