@@ -1,9 +1,9 @@
 """The question about one image, and the answers of models to such questions."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, Strict, StringConstraints
+from pydantic import AfterValidator, Field, Strict, StringConstraints, model_validator
 
 from contracts.base import (
     DetectorId,
@@ -92,6 +92,12 @@ class Box(Payload):
     top: Probability
     right: Probability
     bottom: Probability
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.left > self.right or self.top > self.bottom:
+            raise ValueError("left and top must not lie behind right and bottom")
+        return self
 
 
 Boxes = Annotated[tuple[Box, ...], Strict(strict=False), Field(max_length=1000)]

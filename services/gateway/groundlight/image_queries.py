@@ -4,6 +4,7 @@ import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, Response
+from pydantic import ValidationError
 
 from contracts.http.groundlight import ImageQuery, ImageQueryPage, LabelRequest, LabelValue, RoiRequest
 from contracts.http.queries import BOUNDING_BOX, NO_OBJECTS
@@ -128,14 +129,8 @@ def _label_of(detector: DetectorRecord, wanted: LabelRequest, boxes: int) -> str
 
 
 def _to_box(roi: RoiRequest) -> Box:
-    sides = roi.geometry
-    if sides.left > sides.right or sides.top > sides.bottom:
-        raise Refused("label_invalid", "rois: left and top must not lie behind right and bottom")
-    return Box(
-        label=roi.label,
-        score=1.0 if roi.score is None else roi.score,
-        left=sides.left,
-        top=sides.top,
-        right=sides.right,
-        bottom=sides.bottom,
-    )
+    score = 1.0 if roi.score is None else roi.score
+    try:
+        return Box(label=roi.label, score=score, **roi.geometry.model_dump())
+    except ValidationError as error:
+        raise Refused("label_invalid", f"rois: {error.errors()[0]['msg']}") from None
