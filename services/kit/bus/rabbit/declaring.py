@@ -21,7 +21,14 @@ from services.kit.errors import ConfigError, Unavailable
 
 log = structlog.get_logger(__name__)
 
+_NO_LEADER = "home node"
+"""RabbitMQ 4.3 says that the home node of a queue is down while another process has just begun to declare it."""
+_BIRTH_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.5)
 _HOW = "declare it with: sightline topology declare"
+
+
+class BeingMade(Unavailable):
+    """A queue is known and has no leader yet."""
 
 
 class Topology:
@@ -154,17 +161,30 @@ class Topology:
         return True
 
     async def _queues(self, specs: Sequence[QueueSpec]) -> None:
-        if self.may_declare is not False:
-            async with self._link.channel() as channel:
-                for spec in specs:
-                    try:
-                        await declare(channel, spec)
-                    except driver.ChannelAccessRefused:
-                        self.may_declare = False
-                        break
-                    self._note(spec)
+        waiting = list(specs)
+        for pause_s in _BIRTH_PAUSES_S:
+            try:
+                await self._declare_all(waiting)
+                break
+            except BeingMade:
+                await asyncio.sleep(pause_s)
+        else:
+            await self._declare_all(waiting)
         if self.may_declare is False:
             await self._look_up(specs)
+
+    async def _declare_all(self, waiting: list[QueueSpec]) -> None:
+        """Declare, where we may; what is done is taken from the list."""
+        if self.may_declare is False:
+            return
+        async with self._link.channel() as channel:
+            while waiting:
+                try:
+                    await declare(channel, waiting[0])
+                except driver.ChannelAccessRefused:
+                    self.may_declare = False
+                    return
+                self._note(waiting.pop(0))
 
     async def _look_up(self, specs: Sequence[QueueSpec]) -> None:
         hidden = []
@@ -208,7 +228,8 @@ async def declare(channel: AbstractChannel, spec: QueueSpec) -> None:
             f"that it was declared with: {text_of(error)}"
         ) from None
     except driver.ChannelNotFoundEntity as error:
-        raise Unavailable(f"queue {spec.name} cannot be bound: {text_of(error)}") from None
+        kind = BeingMade if _NO_LEADER in str(error) else Unavailable
+        raise kind(f"queue {spec.name} cannot be bound: {text_of(error)}") from None
 
 
 async def look_for(link: Link, name: str) -> commands.Queue.DeclareOk | None:

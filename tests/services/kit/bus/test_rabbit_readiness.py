@@ -1,6 +1,8 @@
 """Readiness on RabbitMQ: whatever differs from the table is said in one line, and nothing hangs or loops unheard."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 
 import pytest
 from structlog.testing import capture_logs
@@ -75,6 +77,12 @@ async def test_a_consumer_whose_queue_came_back_with_other_arguments_says_so_onc
     await bus.publish([message(CHECK_MODEL, b"well again")])
     assert bodies(await take(subscription, 1)) == [b"well again"]
     await bus.check()
+
+
+async def test_services_that_all_start_at_once_declare_together(place: str) -> None:
+    async with AsyncExitStack() as stack:
+        buses = await asyncio.gather(*(stack.enter_async_context(RabbitBus(place)) for _ in range(8)))
+        await asyncio.gather(*(bus.check() for bus in buses))
 
 
 async def test_an_exchange_of_another_type_is_named(place: str) -> None:
