@@ -87,6 +87,7 @@ def update(
     question: Annotated[str | None, typer.Option(help="New question.")] = None,
     threshold: _Threshold = None,
     patience_s: _Patience = None,
+    enabled: Annotated[bool | None, typer.Option("--on/--off", help="One that is off takes no queries.")] = None,
     lane: _Lane = None,
     metadata: _Metadata = None,
     as_json: Json = False,
@@ -98,6 +99,7 @@ def update(
         "query": question,
         "confidence_threshold": threshold,
         "patience_s": patience_s,
+        "enabled": enabled,
         "lane": lane,
         "metadata": parse_metadata(metadata),
     }
@@ -158,6 +160,8 @@ def _print_one(detector: Detector, *, as_json: bool) -> None:
         ("lane", detector.lane),
         ("changed", local_time(detector.updated_at)),
     ]
+    if not detector.enabled:
+        facts.append(("off", "it takes no queries; --on switches it on"))
     if detector.metadata is not None:
         facts.append(("metadata", json.dumps(detector.metadata, ensure_ascii=False)))
     print_facts(facts)

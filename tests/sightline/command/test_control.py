@@ -25,6 +25,12 @@ def test_a_detector_from_its_making_to_its_end(sightline: Run, name: str) -> Non
     assert sightline("detectors", "show", name).exit_code == 3
 
 
+def test_a_detector_is_switched_off_and_on_again(sightline: Run, name: str) -> None:
+    sightline("detectors", "create", name, "What?")
+    assert "takes no queries" in sightline("detectors", "update", name, "--off").stdout
+    assert "takes no queries" not in sightline("detectors", "update", name, "--on").stdout
+
+
 def test_a_taken_name_is_refused(sightline: Run, name: str) -> None:
     sightline("detectors", "create", name, "What?")
     again = sightline("detectors", "create", name, "What?")
