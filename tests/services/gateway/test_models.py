@@ -66,7 +66,8 @@ async def test_an_accepted_model_is_created_and_its_file_stored_as_it_came(door:
     assert response.headers["location"] == f"/v1/models/{model['id']}"
     assert (model["name"], model["status"], model["description"]) == ("door", "ready", "the door")
     assert (model["digest"], model["size_bytes"]) == (DIGEST, len(FILE))
-    assert model["manifest"]["output"] == {"name": None, "labels": ["NO", "YES"], "activation": "softmax"}
+    output = model["manifest"]["output"]
+    assert (output["name"], output["labels"], output["activation"]) == (None, ["NO", "YES"], "softmax")
     assert (submitted.model_id, submitted.digest) == (model["id"], DIGEST)
     blob = await door.platform.store.model_files.get(TENANT, DIGEST)
     assert blob is not None
@@ -143,7 +144,10 @@ async def test_a_name_belongs_to_one_file_and_manifest(door: Door) -> None:
         ('{"input": {"width": 8, "height": 6, "std": [1e999, 1, 1]}, "output": {"labels": ["a", "b"]}}', "std"),
         (MANIFEST | {"output": {"labels": ["NO"]}}, "output.labels"),
         (MANIFEST | {"output": {"labels": ["NO", "NO"]}}, "labels must differ"),
-        (MANIFEST | {"task": "detection"}, "task"),
+        (MANIFEST | {"task": "segmentation"}, "task"),
+        (MANIFEST | {"task": "detection"}, "output.activation: detection takes none or sigmoid"),
+        (MANIFEST | {"task": "text"}, "output: a text model has characters, and no labels"),
+        (MANIFEST | {"output": MANIFEST["output"] | {"boxes": "centre"}}, "output.boxes: it has no effect"),
         (MANIFEST | {"inptu": {}}, "inptu"),
         ('{"output": {"labels": ["\\ud800", "b"]}}', "hex escape"),
         ('{"a":' * 100_000, "recursion"),
