@@ -1,7 +1,8 @@
 """Makes one role and one user per service in MongoDB, as an administrator.
 
-    python -m infra.mongodb.users --store 'mongodb://admin:...@host/sightline?authSource=admin' --passwords FOLDER
+    SIGHTLINE_STORE_FILE=administrator python -m infra.mongodb.users --passwords FOLDER
 
+The file holds an administrator's address, e.g. mongodb://admin:...@host/sightline?authSource=admin.
 Roles and users live in the database that the address names. Done again, it brings them up to date. `install` is the
 user that makes indexes, before services of a new version start.
 """
@@ -13,9 +14,12 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, PyMongoError
 
 from infra.passwords import PasswordFolder
+from services.kit.errors import ConfigError
+from services.kit.logging import redact
+from services.kit.settings import load
 from services.kit.store.mongo.roles import RoleName, privileges
 
 ROLES: tuple[RoleName, ...] = get_args(RoleName)
@@ -39,12 +43,19 @@ def create_users(url: str, passwords: PasswordFolder) -> dict[RoleName, str]:
 def main() -> None:
     """Make them and print their names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", required=True, help="an administrator's address, with the platform's database")
+    parser.add_argument("--store", help="an administrator's address, with the platform's database; or SIGHTLINE_STORE")
     parser.add_argument(
         "--passwords", type=Path, required=True, help="folder with one file per user; made when missing"
     )
     given = parser.parse_args()
-    for role in create_users(given.store, PasswordFolder(given.passwords)):
+    try:
+        store = load(store=given.store).store_url
+        if not store.startswith("mongodb"):
+            parser.error("give the address of a MongoDB in SIGHTLINE_STORE_FILE, SIGHTLINE_STORE or --store")
+        roles = create_users(store, PasswordFolder(given.passwords))
+    except (ConfigError, PyMongoError, ValueError) as error:  # ValueError: an address with a bad port
+        parser.exit(1, f"{parser.prog}: {redact(str(error))}\n")
+    for role in roles:
         print(f"{role}: password in {given.passwords / role}")
 
 

@@ -1,11 +1,16 @@
 """The store's users: what each may do, and that nothing else is allowed, tried on a real server."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from infra.mongodb.users import ROLES
 from services.kit.store.mongo.roles import RoleName
+from tests.support.server import ROOT, clean_environment
 from tests.support.users import mongodb_users
 
 
@@ -48,3 +53,20 @@ def test_done_again_it_restores_what_somebody_widened(mongodb_url: str, users: d
     assert mongodb_users(mongodb_url) == users
     with _client(users["inference"]) as client, pytest.raises(OperationFailure, match="not authorized"):
         client.get_default_database().queries.insert_one({"_id": "one"})
+
+
+def test_the_administrators_password_need_not_be_in_the_arguments(mongodb_url: str, tmp_path: Path) -> None:
+    address = tmp_path / "administrator"
+    address.write_text(mongodb_url)
+    command = [sys.executable, "-m", "infra.mongodb.users", "--passwords", str(tmp_path / "passwords")]
+    environment = clean_environment({"SIGHTLINE_STORE_FILE": str(address)})
+    made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=50, check=False)
+    assert (made.returncode, made.stderr) == (0, "")
+    assert len(made.stdout.splitlines()) == len(ROLES)
+
+
+def test_users_that_cannot_be_made_say_why_in_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "infra.mongodb.users", "--passwords", str(tmp_path / "passwords")]
+    environment = clean_environment({"SIGHTLINE_STORE": "mongodb://admin:geheim@host:port/sightline"})
+    failed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=50, check=False)
+    assert (failed.returncode, "Traceback" in failed.stderr, "geheim" in failed.stderr) == (1, False, False)
