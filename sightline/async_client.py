@@ -1,10 +1,10 @@
 """The client for asyncio: the same methods as the blocking one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 import httpx2
 
@@ -13,7 +13,8 @@ from contracts.http.detectors import Detector
 from contracts.http.models import Model
 from contracts.http.queries import Query
 from contracts.http.tokens import Token, TokenCreated
-from sightline import dead_letters, detectors, flows, models, queries, tokens
+from contracts.v1.search import SearchType
+from sightline import dead_letters, detectors, flows, models, queries, searches, tokens
 from sightline.calls import Call, Page
 from sightline.dead_letters import LetterFilters, letter_id_of
 from sightline.detectors import DetectorChanges, DetectorOptions
@@ -113,6 +114,21 @@ class AsyncClient:
     async def image(self, query: Query | str) -> bytes:
         """Return the image as it was submitted."""
         return await self._read(queries.image(query_id_of(query)))
+
+    # Searching
+
+    async def search(self, search_type: SearchType, query: Mapping[str, Any]) -> str:
+        """Ask a long search and return its ID at once; `wait_for_result` and `cancel` take it as of any query.
+
+        Raises:
+            UnknownOutcome: no answer came in time; a search that was accepted all the same is in the lists.
+        """
+        return await self._run(flows.once(searches.submit(search_type, query), self._timeout_s))
+
+    async def search_rows(self, query: Query | str) -> list[searches.Row]:
+        """Return the rows of a search. Raises NotFound until it is complete."""
+        found = await self.get_image_query(query)
+        return await self._read(searches.rows(found))
 
     # Changing
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
+from contracts.http.aurorax import SurfaceError
 from contracts.http.base import Problem
 from sightline.errors import Conflict, NotAllowed, NotAuthenticated, NotFound, NotSightline, Refused, Unavailable
 
@@ -139,13 +140,22 @@ def result_of(call: Call[T], reply: Reply) -> T:
     if 200 <= reply.status < 300:
         return call.read(reply)
     try:
-        problem = Problem.model_validate_json(reply.body)
+        problem = _problem(reply)
     except ValidationError:
         raise NotSightline(_foreign(reply)) from None
     if reply.status >= 500:
         raise Unavailable(f"{problem.code}: {problem.detail or problem.title}", reached=True)
     refused = _BY_STATUS.get(reply.status, Refused)
     raise refused(problem.code, problem.detail or problem.title, status=reply.status)
+
+
+def _problem(reply: Reply) -> Problem:
+    """Return what went wrong, in the platform's own form or in that of the AuroraX surface."""
+    try:
+        return Problem.model_validate_json(reply.body)
+    except ValidationError:
+        error = SurfaceError.model_validate_json(reply.body)
+        return Problem(title=error.error_code, status=reply.status, code=error.error_code, detail=error.error_message)
 
 
 def _foreign(reply: Reply) -> str:

@@ -1,11 +1,11 @@
 """The blocking client."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 import httpx2
 
@@ -14,7 +14,8 @@ from contracts.http.detectors import Detector
 from contracts.http.models import Model
 from contracts.http.queries import Query
 from contracts.http.tokens import Token, TokenCreated
-from sightline import dead_letters, detectors, flows, models, queries, tokens
+from contracts.v1.search import SearchType
+from sightline import dead_letters, detectors, flows, models, queries, searches, tokens
 from sightline.calls import Call, Page
 from sightline.dead_letters import LetterFilters, letter_id_of
 from sightline.detectors import DetectorChanges, DetectorOptions
@@ -116,6 +117,21 @@ class Client:
     def image(self, query: Query | str) -> bytes:
         """Return the image as it was submitted."""
         return self._read(queries.image(query_id_of(query)))
+
+    # Searching
+
+    def search(self, search_type: SearchType, query: Mapping[str, Any]) -> str:
+        """Ask a long search and return its ID at once; `wait_for_result` and `cancel` take it as of any query.
+
+        Raises:
+            UnknownOutcome: no answer came in time; a search that was accepted all the same is in the lists.
+        """
+        return self._run(flows.once(searches.submit(search_type, query), self._timeout_s))
+
+    def search_rows(self, query: Query | str) -> list[searches.Row]:
+        """Return the rows of a search. Raises NotFound until it is complete."""
+        found = self.get_image_query(query)
+        return self._read(searches.rows(found))
 
     # Changing
 

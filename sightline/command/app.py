@@ -12,6 +12,7 @@ from sightline.command import (
     models,
     platform,
     review,
+    search,
     showcase,
     submit,
     tokens,
@@ -43,6 +44,7 @@ def create_app() -> typer.Typer:
         part.register(app)
     app.add_typer(detectors.create_app(), name="detectors")
     app.add_typer(models.create_app(), name="models")
+    app.add_typer(search.create_app(), name="search")
     app.add_typer(tokens.create_app(), name="tokens")
     app.add_typer(dead.create_app(), name="dead")
     app.add_typer(topology.create_app(), name="topology")

@@ -94,7 +94,7 @@ async def test_an_id_past_its_retention_says_so(house: Searching) -> None:
 
 
 async def test_the_old_and_the_new_forms_of_a_query_are_taken(house: Searching) -> None:
-    for change in (
+    changes: tuple[dict[str, Any], ...] = (
         {"ground": [_GROUND | {"ephemeris_metadata_filters": None}]},
         {"ground": [_GROUND | {"ephemeris_metadata_filters": {}}]},
         {"ground": [_GROUND | {"ephemeris_metadata_filters": [{"key": _APA, "operator": ">=", "values": ["95"]}]}]},
@@ -102,7 +102,8 @@ async def test_the_old_and_the_new_forms_of_a_query_are_taken(house: Searching) 
         {"max_distances": {"space1-ground1": 500.5}, "epoch_search_precision": 30},
         {"start": "2020-01-01T00:00:00.000Z", "conjunction_types": [], "events": None, "subminute_precision": True},
         {"adhoc": [{}], "space": [_SPACE | {"hemisphere": [], "unknown": 1}]},
-    ):
+    )
+    for change in changes:
         answer = await house.http.post("/api/v1/conjunctions/search", json=conjunction_query(**change))
         assert answer.status_code == 202, answer.text
 
