@@ -55,7 +55,7 @@ async def drill(wanted: Wanted, *, tell: Tell, count: Tell) -> Report:
     """Run a drill and return what it found; `tell` gets a line per event, `count` the state of things each second.
 
     Raises:
-        DrillError: the platform cannot be started or read.
+        DrillError: the platform cannot be started or read, or no fault fits into the time.
         ServerMissingError, ServerFailedError: a server of our own cannot be had.
     """
     folders.sweep()
@@ -81,7 +81,11 @@ def _installation(wanted: Wanted, data: Path) -> AbstractAsyncContextManager[Ins
 
 
 def schedule_of(wanted: Wanted, installation: Installation) -> tuple[Fault, ...]:
-    """Return the faults of a drill: the same for the same seed, time and kind of installation."""
+    """Return the faults of a drill: the same for the same seed, time and kind of installation.
+
+    Raises:
+        DrillError: the time is too short for any: such a drill would pass and show nothing.
+    """
     possible = possible_faults(
         services=[service.name for service in installation.supervisor.services],
         bus=bool(installation.bus),
@@ -89,7 +93,10 @@ def schedule_of(wanted: Wanted, installation: Installation) -> tuple[Fault, ...]
         proxies=bool(installation.proxies),
         long=wanted.seconds >= _LONG_S,
     )
-    return plan(wanted.seed, wanted.seconds, possible)
+    faults = plan(wanted.seed, wanted.seconds, possible)
+    if not faults:
+        raise DrillError(f"no fault fits into {wanted.seconds:g} s; give it --seconds 120")
+    return faults
 
 
 @dataclass(slots=True)

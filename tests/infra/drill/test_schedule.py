@@ -1,7 +1,13 @@
 """The schedule is a function of the seed, and leaves nothing out that fits."""
 
+from pathlib import Path
+
+import pytest
+
+from infra.drill.installation import Installation
+from infra.drill.run import Wanted, schedule_of
 from infra.drill.schedule import WARM_UP_S, Fault, Possible, plan, possible_faults
-from infra.drill.services import ALL_IN_ONE, HOUSE
+from infra.drill.services import ALL_IN_ONE, HOUSE, DrillError, Service, Supervisor
 
 EVERYTHING = possible_faults(services=HOUSE, bus=True, own_servers=True, proxies=True)
 
@@ -38,3 +44,10 @@ def test_what_cannot_be_broken_is_not() -> None:
     targets = {fault.target for fault in plan(1, 600, given)}
     assert not targets & {"broker", "store"}
     assert plan(1, 60, ()) == ()
+
+
+def test_a_drill_too_short_for_any_fault_does_not_pass() -> None:
+    supervisor = Supervisor([Service(name, 1, Path(), {}) for name in HOUSE])
+    installation = Installation(supervisor=supervisor, tenant="drill", bus="amqp://localhost")
+    with pytest.raises(DrillError, match="no fault fits into 6 s"):
+        schedule_of(Wanted(seconds=6, seed=1, rate=1, folder=Path()), installation)
