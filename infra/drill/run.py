@@ -21,7 +21,7 @@ from infra.drill.load import Load
 from infra.drill.picture import Story, draw
 from infra.drill.report import Report
 from infra.drill.schedule import Fault, plan, possible_faults
-from infra.drill.services import Supervisor, deaths_of
+from infra.drill.services import DrillError, Supervisor, deaths_of
 from infra.drill.settling import settle
 from infra.drill.soak import FEW, MANY, Growth, growth_of, memory_of, problems_of
 from infra.drill.verdict import judge
