@@ -41,7 +41,9 @@ class ListParameters(PageParameters):
     ] = None
     tenant: Annotated[
         str | None,
-        Field(max_length=200, description="Only for the operator: whose; empty for those of no tenant."),
+        Field(
+            max_length=200, description="Only for the operator: whose; empty for those of no tenant.", examples=["acme"]
+        ),
     ] = None
 
 
