@@ -17,7 +17,7 @@ from services.inference.engine import Halt, RunFailed
 from services.inference.isolation_messages import Ran, Run
 from services.inference.preprocess import Batch
 from services.inference.running import Runner
-from services.kit.errors import NotFound
+from services.kit.errors import NotFound, Unavailable
 from services.kit.metrics import Metrics
 from services.kit.store.port import Blobs
 from services.kit.store.records import ModelRecord
@@ -64,7 +64,7 @@ class Isolation:
 
         Raises:
             RunFailed: as `engine.LoadedModel.run`, and worker_crashed when the child dies of it.
-            Unavailable: no child can be started.
+            Unavailable: no child can be started, or not in time.
         """
         if hashlib.sha256(data).hexdigest() != record.digest:
             raise RunFailed("digest_mismatch", "the stored model is not the one that was checked")
@@ -86,6 +86,8 @@ class Isolation:
     def _ask(self, record: ModelRecord, data: bytes, image: Batch, halt: Halt | None) -> tuple[Ran, bytearray]:
         if self._child is None:
             self._child = Child("services.inference.isolation_child", str(self._memory_bytes), limit_s=_START_S)
+            if halt is not None and halt.asked:  # no fault of model or image; it is there for the next attempt
+                raise Unavailable("the process for what may kill a worker was slow to start")
         model = b"" if self._loaded == record.digest else data
         if halt is not None:
             halt.on_stop(self._child.kill)

@@ -20,6 +20,7 @@ from services.inference.isolation import Isolation
 from services.inference.preprocess import Batch
 from services.kit.bus.codec import encode, event_of
 from services.kit.bus.outcomes import Done, Outcome, Retry, Work
+from services.kit.errors import Unavailable
 from services.kit.metrics import Metrics
 from services.kit.store.records import ModelRecord
 from tests.support import onnx_models
@@ -112,6 +113,14 @@ async def test_a_run_that_does_not_end_is_stopped(shop: Workshop) -> None:
         assert await code(isolation, endless) == "too_slow"
         good = await shop.add_model(name="good")
         assert await label(isolation, good, 20) == "dark"
+
+
+async def test_a_child_that_starts_slowly_is_no_verdict_on_the_image(shop: Workshop) -> None:
+    async with AsyncExitStack() as stack:
+        isolation = Isolation(shop.platform.store.model_files, Metrics(), memory_bytes=2 * _GIB, limit_s=0.01)
+        await isolation.start(stack)
+        with pytest.raises(Unavailable, match="slow to start"):
+            await label(isolation, await shop.add_model(), 20)
 
 
 async def test_a_file_that_is_not_the_one_that_was_checked_is_not_run(shop: Workshop, isolation: Isolation) -> None:
