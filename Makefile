@@ -70,6 +70,7 @@ lock: ## resolve the dependencies again and write both locks with hashes
 	$(COMPILE) --extra dev -o requirements-dev.txt
 	$(COMPILE) --extra build --extra embedded --constraints requirements-dev.txt -o requirements.txt
 
-bench: setup-tests ## measure the platform against the bare model; writes benchmarks/results and docs/performance.md
+bench: setup-tests ## measure the platform against the bare model, the search against NumPy; writes benchmarks/results and docs/performance.md
 	$(BIN)/python -m infra.local.install
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.search

@@ -55,3 +55,24 @@ def test_a_quick_run_writes_machine_figures_ratios_and_method(tmp_path: Path) ->
     text = document.read_text()
     assert text.count("### Throughput") == 1
     assert "embedded_pipeline_vs_bare_small" in text
+
+
+@pytest.mark.timeout(200)
+def test_the_search_is_measured_and_finds_what_the_haversine_finds(tmp_path: Path) -> None:
+    output = tmp_path / "search.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.search", "--days", "30", "--output", str(output)],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=190,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+    results = json.loads(output.read_text())
+    assert results["same_hits_as_haversine"]
+    assert results["pair_minutes"] == 24 * 6 * 30 * 1440
+    assert results["rows"] > 1000
+    assert set(results["peak_memory_mib"]) == {"2 days", "7 days", "30 days"}

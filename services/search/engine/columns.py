@@ -96,35 +96,34 @@ def columns_of(source: int, days: Sequence[EphemerisDay], first_minute: int, unt
     else:
         minutes += ((numbers - np.arange(numbers.size)) * DAY_MINUTES)[minutes // DAY_MINUTES]
     begin, end = np.searchsorted(minutes, (first_minute, until_minute))
-    counts = [len(day) for day in days]
     names = days[0].columns
-    positions = {place: _positions(days, place, counts, slice(begin, end)) for place in PLACES if place in names}
+    positions = {place: _positions(days, place, slice(begin, end)) for place in PLACES if place in names}
     if "metadata" not in names:
         return SourceColumns(source, minutes[begin:end], positions)
-    texts, codes = _metadata(days, counts)
+    texts, codes = _metadata(days)
     return SourceColumns(source, minutes[begin:end], positions, texts, codes[begin:end])
 
 
-def _positions(days: Sequence[EphemerisDay], place: Place, counts: Sequence[int], kept: slice) -> Positions:
+def _positions(days: Sequence[EphemerisDay], place: Place, kept: slice) -> Positions:
     stored = [day.columns[place] for day in days]
     if len(stored[0]) == _ONE_PLACE and len(set(stored)) == 1:
         lat, lon = np.frombuffer(stored[0], _DOUBLE)
         return Positions(np.array([lat]), np.array([lon]))
     pairs = []
-    for data, count in zip(stored, counts, strict=True):
+    for day, data in zip(days, stored, strict=True):
         pair = np.frombuffer(data, _DOUBLE).reshape(2, -1)
-        pairs.append(pair if pair.shape[1] == count else np.broadcast_to(pair, (2, count)))
+        pairs.append(np.broadcast_to(pair, (2, len(day))) if len(data) == _ONE_PLACE else pair)
     lat, lon = np.concatenate(pairs, axis=1)[:, kept]
     return Positions(lat, lon)
 
 
-def _metadata(days: Sequence[EphemerisDay], counts: Sequence[int]) -> tuple[tuple[str, ...], Integers]:
+def _metadata(days: Sequence[EphemerisDay]) -> tuple[tuple[str, ...], Integers]:
     places: dict[str, int] = {}
     codes: list[Integers] = []
-    for day, count in zip(days, counts, strict=True):
+    for day in days:
         column = unpack_metadata(day.columns["metadata"])
         known = np.array([places.setdefault(text, len(places)) for text in column.texts], np.int64)
-        codes.append(known[np.frombuffer(column.codes, _CODE)] if column.codes else np.full(count, known[0]))
+        codes.append(known[np.frombuffer(column.codes, _CODE)] if column.codes else np.full(len(day), known[0]))
     return tuple(places), np.concatenate(codes)
 
 

@@ -1,6 +1,6 @@
 """Filters on metadata: expressions of key, operator and values, all or any of which must hold.
 
-What is equal and what is less (docs/adr tells why): two numbers are compared as numbers, and text that spells a number
+What is equal and what is less (docs/search.md): two numbers are compared as numbers, and text that spells a number
 is one; true and false are the same in whatever case they are written; everything else is text, compared exactly and
 ordered by code points. A number is not less than a text. A record without the key, or with null, a list or an object
 there, satisfies no expression on it, not even `!=`.

@@ -46,6 +46,8 @@ def unit_vectors(lat: Floats, lon: Floats) -> Vectors:
 
 def wrap_longitude(lon: Floats) -> Floats:
     """Return the longitudes from -180 until before 180; those that are there already stay as they are."""
+    if not lon.size or (lon.min() >= -180.0 and lon.max() < 180.0):
+        return lon
     return lon - 360.0 * np.floor((lon + 180.0) / 360.0)
 
 
