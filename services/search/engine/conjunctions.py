@@ -104,26 +104,27 @@ class Conjunctions:
 
     def rows(self) -> Iterator[Conjunction]:
         """Give each row as an object."""
-        columns = (
-            self.trace,
-            self.sources,
-            self.start_s,
-            self.end_s,
-            self.closest_s,
-            self.farthest_s,
-            self.pair_min_km,
-            self.pair_max_km,
-            self.min_km,
-            self.max_km,
-        )
-        for trace, sources, start, end, closest, farthest, mins, maxs, least, greatest in zip(
-            *(column.tolist() for column in columns), strict=True
-        ):
-            events = tuple(
-                PairEvent((sources[pair.first], sources[pair.second]), low, high)
-                for pair, low, high in zip(self.pairs, mins, maxs, strict=True)
+        events = (
+            map(
+                PairEvent,
+                zip(self.sources[:, pair.first].tolist(), self.sources[:, pair.second].tolist(), strict=True),
+                self.pair_min_km[:, place].tolist(),
+                self.pair_max_km[:, place].tolist(),
             )
-            yield Conjunction(TRACES[trace], tuple(sources), start, end, closest, farthest, least, greatest, events)
+            for place, pair in enumerate(self.pairs)
+        )
+        return map(
+            Conjunction,
+            map(TRACES.__getitem__, self.trace.tolist()),
+            map(tuple, self.sources.tolist()),
+            self.start_s.tolist(),
+            self.end_s.tolist(),
+            self.closest_s.tolist(),
+            self.farthest_s.tolist(),
+            self.min_km.tolist(),
+            self.max_km.tolist(),
+            zip(*events, strict=True),
+        )
 
 
 def concatenate(tables: Sequence[Conjunctions]) -> Conjunctions:
