@@ -45,7 +45,7 @@ test: setup-tests ## run all tests, with a real RabbitMQ and a real MongoDB
 drill: setup-tests ## break the platform under load, look at its memory, run the tests that take minutes
 	$(BIN)/python -m infra.local.install
 	$(BIN)/sightline drill --seconds $(DRILL_SECONDS)
-	$(BIN)/sightline drill --soak
+	$(BIN)/sightline drill --soak --report drill-report/soak
 	$(BIN)/python -m pytest -m drill
 
 check: setup-tests ## format, lint, types, import rules, contract drift: what CI runs before the tests
