@@ -8,7 +8,7 @@ import numpy as np
 from services.kit.errors import Undecodable
 from services.search.engine.conjunctions import Conjunctions, Pair, concatenate
 
-_ROWS_PER_CHUNK = 20_000
+_ROWS_PER_CHUNK = 5_000
 _COLUMNS = ("trace", "sources", "start_s", "end_s", "closest_s", "farthest_s", "pair_min_km", "pair_max_km")
 
 

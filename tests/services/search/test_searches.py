@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from contracts.ids import SEARCH, new_id
+from contracts.v1.search import SearchSubmitted
 from services.gateway.service import create as create_gateway
+from services.kit.bus.codec import encode, event_of
 from services.kit.runtime import Factory
 from services.kit.store.documents import QueryKey
 from services.result_store.service import create as create_result_store
@@ -218,3 +221,42 @@ async def test_our_own_lookup_shows_a_search_too(tmp_path: Path) -> None:
         assert query["search"]["type"] == "conjunction"
         assert query["search"]["parts_done"] == query["search"]["parts"] == 1
         assert query["search"]["url"] == f"{path}/data"
+
+
+async def test_another_tenants_search_does_not_exist(tmp_path: Path) -> None:
+    async with searching(tmp_path) as house:
+        path = await house.ask(conjunction_query())
+        await house.end(path)
+    async with searching(tmp_path, anonymous_tenant="other") as stranger:
+        for method, address in (("GET", path), ("DELETE", path), ("GET", f"{path}/data"), ("POST", f"{path}/data")):
+            answer = await stranger.http.request(method, address, json={})
+            assert (answer.status_code, answer.json()["error_code"]) == (404, "NotFound")
+        wrong_kind = path.replace("conjunctions", "ephemeris")
+    async with searching(tmp_path) as house:
+        assert (await house.http.get(wrong_kind)).status_code == 404
+        assert (await house.status(path))["search_result"]["error_condition"] is False
+
+
+async def test_a_search_that_no_door_has_checked_fails_with_the_reason(tmp_path: Path) -> None:
+    async with searching(tmp_path) as house:
+        now = house.platform.clock.now()
+        search = SearchSubmitted(
+            query_id=new_id(SEARCH, now), search_type="conjunction", query_json='{"start": 1}', submitted_at=now
+        )
+        event = event_of(search, source="device", tenant=TENANT, at=now, subject=search.query_id)
+        await house.platform.bus.publish([encode(event)])
+        path = f"/api/v1/conjunctions/requests/{search.query_id}"
+        status = await house.end(path)
+        assert status["search_result"]["error_condition"] is True
+        assert status["search_result"]["data_uri"] == f"{path}/data"
+        assert "query_invalid" in status["logs"][-1]["summary"]
+        assert "a time like" in status["logs"][-1]["summary"]
+
+
+async def test_half_minutes_are_looked_at_when_asked_for(tmp_path: Path) -> None:
+    async with searching(tmp_path, search_part_days=1) as house:
+        minutes = await house.found(conjunction_query())
+        halves = await house.found(conjunction_query(subminute_precision=True))
+    assert {row["start"][-2:] for row in minutes} == {"00"}
+    assert {row["start"][-2:] for row in halves} == {"00", "30"}
+    assert len(halves) >= len(minutes)

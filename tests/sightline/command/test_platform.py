@@ -152,7 +152,7 @@ def test_check_config_fails_when_something_cannot_be_reached(process: Run, tmp_p
     assert "Traceback" not in ran.stderr
 
 
-@pytest.mark.parametrize("role", ["result_store", "inference", "submitter", "gateway"])
+@pytest.mark.parametrize("role", ["result_store", "inference", "search", "submitter", "gateway"])
 def test_each_service_runs_alone(tmp_path: Path, role: str) -> None:
     command = [sys.executable, "-m", "sightline", "serve", role, "--port", "0", "--data", str(tmp_path)]
     process = subprocess.Popen(
