@@ -126,7 +126,9 @@ class Submissions:
             asked = await self._check(question)
             claim, repeated = await self._claim(asked)
             crash_at("submitter.claimed")
-            document = await self._record_of(claim) if repeated else None
+            # An ID that the client has minted says nothing of whether it is new.
+            known = repeated or question.query_id is not None
+            document = await self._record_of(claim) if known else None
             if document is None:
                 await self._publish(asked, Accepted(claim=claim))
             crash_at("submitter.confirmed")

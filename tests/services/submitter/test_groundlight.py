@@ -7,12 +7,17 @@ from typing import Any
 import httpx2
 import pytest
 
+from contracts.v1.query import QueryErased
+from services.kit.bus.codec import encode, event_of
 from services.kit.clock import SystemClock
 from services.kit.groundlight import PREFIX
+from services.kit.store.documents import QueryKey
+from services.result_store.service import create as create_result_store
 from tests.support.documents import make_detector
 from tests.support.gateways import expect_problem
 from tests.support.images import make_jpeg
 from tests.support.submitting import TENANT, Door, open_door
+from tests.support.until import until
 
 OTHER_ID = "iq_2" + "x" * 26
 
@@ -59,6 +64,27 @@ async def test_an_id_of_the_clients_own_is_taken_once(tmp_path: Path) -> None:
         expect_problem(other, "key_reused")
         for wrong in ("iq_short", "det_" + "0" * 27):
             expect_problem(await post(door, make_jpeg(), image_query_id=wrong), "invalid_parameter")
+
+
+async def test_an_id_of_the_clients_own_is_asked_once_and_not_again_after_its_erasure(tmp_path: Path) -> None:
+    async with open_door(tmp_path, besides=[create_result_store]) as door:
+        key, queries = QueryKey(TENANT, OTHER_ID), door.platform.store.queries
+
+        async def stored() -> bool:
+            return bool(await queries.load([key]))
+
+        async def erased() -> bool:
+            return (await queries.load([key]))[key].erased_at is not None
+
+        await post(door, make_jpeg(), image_query_id=OTHER_ID, want_async="True")
+        await until(stored)
+        again = await post(door, make_jpeg(), image_query_id=OTHER_ID, want_async="True")
+        assert (again.json()["id"], (await door.left_behind())["inference.image_queries"]) == (OTHER_ID, 1)
+        now = SystemClock().now()
+        erasure = event_of(QueryErased(query_id=OTHER_ID, erased_at=now), source="gateway", tenant=TENANT, at=now)
+        await door.platform.bus.publish([encode(erasure)])
+        await until(erased)
+        expect_problem(await post(door, make_jpeg(), image_query_id=OTHER_ID, want_async="True"), "query_erased")
 
 
 @pytest.mark.parametrize("image", [b"", b"text", make_jpeg()[:200]], ids=["empty", "text", "half"])
