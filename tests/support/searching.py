@@ -161,11 +161,13 @@ class Searching:
 
 
 @asynccontextmanager
-async def searching(folder: Path, factories: Any = ALL, **settings: Any) -> AsyncIterator[Searching]:
-    """Run the services that a search takes; the sources are loaded once per folder."""
+async def searching(
+    folder: Path, factories: Any = ALL, *, filled: bool = True, **settings: Any
+) -> AsyncIterator[Searching]:
+    """Run the services that a search takes; the sources are loaded once per folder, unless it is not to be filled."""
     async with running(load({}, data=folder, **settings), factories) as app:
         platform: Platform = app.state.platform
-        if await platform.store.sources.get(TENANT, "3") is None:
+        if filled and await platform.store.sources.get(TENANT, "3") is None:
             await load_sources(platform.store)
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test", timeout=30) as http:
