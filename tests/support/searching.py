@@ -31,7 +31,6 @@ SITES = {46: ("gillam", 56.376723, -94.643664), 55: ("fort smith", 60.026, -111.
 _FIELDS = ("calgary_apa_ml_v1", "calgary_apa_ml_v1_confidence", "ml_cloud_v1", "calgary_cloud_ml_v1")
 _GROUND_SCHEMA = json.dumps([{"field_name": name} for name in _FIELDS])
 ALL = (create_result_store, create_search, create_submitter, create_gateway)
-DONE = {"answered", "failed", "cancelled", "expired"}
 
 
 def conjunction_query(**given: Any) -> dict[str, Any]:
