@@ -76,10 +76,7 @@ def _running(kind: Kind, folder: Path) -> Iterator[Callable[[str, str], str]]:
         yield opened.door
 
 
-@pytest.fixture(
-    scope="session",
-    params=[pytest.param(kind, marks=pytest.mark.xdist_group(f"groundlight {kind}")) for kind in get_args(Kind)],
-)
+@pytest.fixture(scope="session", params=get_args(Kind))
 def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """An installation, one for all tests of a kind."""
     folder = tmp_path_factory.mktemp("groundlight")
