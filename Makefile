@@ -40,7 +40,7 @@ demo: setup ## run the main job on the demo video: capture, submit, look up, wai
 test: setup-tests ## run all tests, with a real RabbitMQ and a real MongoDB
 	$(BIN)/python -m infra.local.install --for-tests
 	$(BIN)/python -m tests.support.clients
-	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES)
 
 drill: setup-tests ## break the platform under load, look at its memory, run the tests that take minutes
 	$(BIN)/python -m infra.local.install

@@ -21,6 +21,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 _Server = TypeVar("_Server")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Say which process runs which test, where there are several."""
+    from tests.support.spreading import Spreading
+
+    return Spreading(config, log)
+
+
 def pytest_sessionfinish() -> None:
     """The session's servers end with it, whoever asked for them and however it ended."""
     close_servers()

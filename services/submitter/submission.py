@@ -147,7 +147,27 @@ class Submissions:
             facts, sha256 = self._look_at(question)
         else:
             facts, sha256 = await asyncio.to_thread(self._look_at, question)
-        return _Asked(question, facts, sha256, await self._detectors.find(question.tenant, question.detector))
+        try:
+            detector = await self._detectors.find(question.tenant, question.detector)
+        except Refused:
+            earlier = await self._accepted_before(question, facts, sha256)
+            if earlier is None:
+                raise
+            return earlier
+        return _Asked(question, facts, sha256, detector)
+
+    async def _accepted_before(self, question: Question, facts: ImageFacts, sha256: str) -> _Asked | None:
+        """Return the question if it was accepted with its key while its detector still took questions.
+
+        Its sender may not know that yet: a repeat must give the same ID.
+        """
+        store = self._platform.store
+        claim = None if question.key is None else await store.claims.by_key(question.tenant, question.key)
+        if claim is None or not isinstance(claim.request, ImageQuerySubmitted):
+            return None
+        detector = await self._platform.catalog.detector(question.tenant, claim.request.detector_id)
+        asked = None if detector is None else _Asked(question, facts, sha256, detector)
+        return asked if asked is not None and asked.body_sha256 == claim.body_sha256 else None
 
     def _look_at(self, question: Question) -> tuple[ImageFacts, str]:
         facts = inspect(question.image, max_pixels=self._platform.settings.image_max_pixels)

@@ -17,8 +17,6 @@ from tests.support.images import damaged_jpeg, make_jpeg, png_claiming, truncate
 from tests.support.server import Server, serving
 from tests.support.until import until
 
-pytestmark = pytest.mark.xdist_group("embedded")  # what it starts is started once
-
 CLIENTS = 8
 QUERIES = 500
 

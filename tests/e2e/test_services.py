@@ -25,7 +25,7 @@ from tests.support.users import amqp_users, mongodb_users
 CLIENTS = 8
 QUERIES = 1000
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("services")]
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")

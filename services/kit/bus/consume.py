@@ -187,7 +187,8 @@ class Consumer:
             log.warning("consume.failed", queue=self._queue.name, error=str(error), exc_info=None if known else error)
             if isinstance(error, Unavailable):
                 return [Retry("handler_failed", str(error), blameless=True)]
-            return [Raised("handler_failed", str(error) if known else f"{type(error).__name__}: {error}")]
+            # What an unknown error says may quote its input: it is for the log, and the detail for whoever asked.
+            return [Raised("handler_failed", str(error) if known else f"{type(error).__name__}; the log says more")]
 
     def _knows(self, message: Message) -> bool:
         try:

@@ -150,6 +150,10 @@ class Claims(Protocol):
         """Return the claim of a query ID; an expired one may still be there until it is purged."""
         ...
 
+    async def by_key(self, tenant: str, key: str) -> Claim | None:
+        """Return the claim that holds an idempotency key, without an expired one."""
+        ...
+
     async def uses_image(self, tenant: str, sha256: str, *, besides: Sequence[str] = ()) -> bool:
         """Say whether a claim, other than of the queries `besides`, refers to the image.
 

@@ -65,6 +65,17 @@ class SqliteClaims:
 
         return await self._database.read(work)
 
+    async def by_key(self, tenant: str, key: str) -> Claim | None:
+        """See `port.Claims.by_key`."""
+        statement = "SELECT claim FROM claims WHERE tenant = ? AND key = ? AND expires_at > ?"
+        parameters = (tenant, key, to_micros(self._clock.now()))
+
+        def work(connection: sqlite3.Connection) -> Claim | None:
+            row = connection.execute(statement, parameters).fetchone()
+            return None if row is None else Claim.model_validate_json(row["claim"])
+
+        return await self._database.read(work)
+
     async def uses_image(self, tenant: str, sha256: str, *, besides: Sequence[str] = ()) -> bool:
         """See `port.Claims.uses_image`."""
         parameters = (tenant, sha256, json.dumps(list(besides)))

@@ -75,7 +75,7 @@ def _load(store: Store) -> None:
 
 @pytest.fixture(
     scope="session",
-    params=[pytest.param(kind, marks=pytest.mark.xdist_group(f"aurorax {kind}")) for kind in get_args(Kind)],
+    params=get_args(Kind),
 )
 def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """An installation, one for all tests of a kind."""

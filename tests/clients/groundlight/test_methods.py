@@ -14,7 +14,7 @@ from tests.support.onnx_models import brightness_manifest, brightness_model
 PREFIX = "/device-api/v1"
 OPEN, CLOSED = DOOR / "open.jpg", DOOR / "closed.jpg"
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("groundlight")]
+pytestmark = pytest.mark.timeout(240)
 
 
 def test_detectors_are_made_found_changed_listed_and_deleted(platform: Platform) -> None:

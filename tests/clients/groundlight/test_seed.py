@@ -10,7 +10,7 @@ from tests.clients.groundlight.conftest import LATEST, VERSIONS, Platform
 EXAMPLES = DOOR.parent / "groundlight"
 OPEN, CLOSED = DOOR / "open.jpg", DOOR / "closed.jpg"
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("groundlight")]
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

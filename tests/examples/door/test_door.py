@@ -15,8 +15,6 @@ from examples.door import make_video, sampling, scenes, train
 from examples.door.network import softmax, to_onnx
 from examples.door.preprocess import MANIFEST, recompress, to_input
 
-pytestmark = pytest.mark.xdist_group("door")  # what it starts is started once
-
 FOLDER = Path(train.__file__).parent
 MODEL = FOLDER / "door.onnx"
 VIDEO = FOLDER / "door.mp4"

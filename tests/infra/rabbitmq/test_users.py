@@ -18,8 +18,6 @@ from services.kit.bus.rabbit.topology import EXCHANGES, all_specs
 from tests.support.servers import AmqpServer
 from tests.support.users import AmqpUsers, amqp_users
 
-pytestmark = pytest.mark.xdist_group("rabbitmq_users")  # what it starts is started once
-
 DEVICE = "north.camera-1"
 
 

@@ -54,7 +54,7 @@ def test_no_line_holds_a_password_or_a_token(name: str, capsys: pytest.CaptureFi
     configure("INFO", "json")
     address = "amqp://sightline:geheim@broker:5672/"
     if name == "services.x":
-        structlog.get_logger(name).warning("bus.lost", address=address, token=TOKEN)
+        structlog.get_logger(name).warning("bus.lost", parts={"bus": [address]}, token=TOKEN)
     else:
         logging.getLogger(name).warning("cannot reach %s with %s", address, TOKEN)
     logging.getLogger(name).error("it failed", exc_info=ValueError(address))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,23 @@ async def test_with_the_bus_away_nothing_is_accepted(door: Door) -> None:
     await door.platform.bus.__aexit__(None, None, None)
     response = await door.ask(JPEG)
     assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+
+
+@pytest.mark.parametrize("change", [{"enabled": False}, {"removed_at": datetime(2026, 11, 20, tzinfo=UTC)}], ids=str)
+@pytest.mark.parametrize("by", ["id", "name"])
+async def test_a_repeat_gives_its_id_though_its_detector_takes_no_more(
+    tmp_path: Path, change: dict[str, object], by: str
+) -> None:
+    async with open_door(tmp_path) as first:
+        parameters = {"detector": getattr(first.detector, by)}
+        query_id = (await first.ask(JPEG, headers=KEY, **parameters)).json()["id"]
+        changed = first.detector.model_copy(update={"revision": first.detector.revision + 1, **change})
+        await first.platform.store.detectors.replace(changed)
+    async with open_door(tmp_path, detector=changed) as second:
+        repeated = await second.ask(JPEG, headers=KEY, **parameters)
+        assert (repeated.status_code, repeated.json().get("id")) == (202, query_id)
+        for answer in (
+            await second.ask(make_jpeg(1), headers=KEY, **parameters),
+            await second.ask(JPEG, **parameters),
+        ):
+            assert answer.json()["code"] in {"detector_off", "detector_gone", "detector_not_found"}

@@ -20,8 +20,6 @@ from services.submitter.frames import Frame, Source
 from tests.support.images import HDR_BOMB, TEXT, make_jpeg, make_pixels, make_png, make_webp, truncated
 from tests.support.rtsp import make_stream, network_camera
 
-pytestmark = pytest.mark.xdist_group("sources")  # what it starts is started once
-
 FRAMES, RATE = 20, 10
 
 

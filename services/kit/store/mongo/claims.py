@@ -49,6 +49,13 @@ class MongoClaims:
         row = await self._collection.find_one(by_key(*key))
         return None if row is None else Claim.model_validate(from_row(row))
 
+    async def by_key(self, tenant: str, key: str) -> Claim | None:
+        """See `port.Claims.by_key`."""
+        row = await self._collection.find_one({"tenant": {"$eq": tenant}, "index.key": {"$eq": key}})
+        if row is None or row["index"]["expires_us"] <= to_micros(self._clock.now()):
+            return None
+        return Claim.model_validate(from_row(row))
+
     async def uses_image(self, tenant: str, sha256: str, *, besides: Sequence[str] = ()) -> bool:
         """See `port.Claims.uses_image`."""
         query = {"tenant": {"$eq": tenant}, "index.image_sha256": {"$eq": sha256}, "id": {"$nin": list(besides)}}

@@ -41,6 +41,17 @@ async def test_parallel_claims_of_one_key_all_get_the_same(store: Store) -> None
     assert [claim for claim in found if claim] == [made[0]]
 
 
+async def test_a_claim_is_found_by_its_key_until_it_expires(store: Store, clock: FixedClock) -> None:
+    claim = make_claim(key="k")
+    await store.claims.make(claim)
+    await store.claims.make(make_claim())
+    assert await store.claims.by_key(TENANT, "k") == claim
+    assert await store.claims.by_key(TENANT, "K") is None
+    assert await store.claims.by_key("other", "k") is None
+    clock.advance((claim.expires_at - NOW).total_seconds())
+    assert await store.claims.by_key(TENANT, "k") is None
+
+
 async def test_claims_without_a_key_never_meet(store: Store) -> None:
     claims = [make_claim() for _ in range(20)]
     assert await asyncio.gather(*(store.claims.make(claim) for claim in claims)) == claims

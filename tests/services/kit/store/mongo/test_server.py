@@ -18,8 +18,6 @@ from services.kit.store.mongo.driver import DriverName
 from services.kit.store.mongo.server import verify_version
 from services.kit.store.mongo.store import MongoStore
 
-pytestmark = pytest.mark.xdist_group("mongodb_server")  # what it starts is started once
-
 PASSWORD = "geheim"
 
 
