@@ -13,7 +13,7 @@ import typer
 from contracts.http.detectors import Detector
 from contracts.http.queries import UNCLEAR, Query
 from sightline.client import Client
-from sightline.command.failures import complain, printable
+from sightline.command.failures import CommandFailed, complain, printable
 from sightline.command.options import Url, open_client
 from sightline.errors import NotFound, SightlineError, Unavailable
 from sightline.queries import QueryFilters
@@ -38,7 +38,8 @@ def review(
     """Go through the queries that nobody has answered, and answer them.
 
     For each one type the number of a label, or enough of its letters; s skips it, q quits. Without a terminal the
-    answers are read from standard input, one per line, and its end quits.
+    answers are read from standard input, one line for each image, and its end quits. A line that is no answer leaves
+    its image as it is.
     """
     filters: QueryFilters = {"open": True}
     if detector is not None:
@@ -51,6 +52,8 @@ def review(
             if not session.go_through(query, f"{number} of {len(waiting)}"):
                 break
     print(f"{session.labelled} labelled, {len(waiting) - session.labelled} left")
+    if session.refused:
+        raise CommandFailed(f"{session.refused} lines were no answers to their images, which are as they were")
 
 
 @dataclass
@@ -60,6 +63,7 @@ class _Session:
     labelled_by: str
     open_viewer: bool
     labelled: int = 0
+    refused: int = 0
     _detectors: dict[str, Detector | None] = field(default_factory=dict)
 
     def go_through(self, query: Query, place: str) -> bool:
@@ -78,6 +82,9 @@ class _Session:
             if label is None:
                 _say(f"  {typed!r} is none of them, or more than one")
             elif self._label(query, label):
+                return True
+            if not sys.stdin.isatty():  # the next line is for the next image
+                self.refused += 1
                 return True
 
     def _label(self, query: Query, label: str) -> bool:
