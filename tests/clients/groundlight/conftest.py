@@ -2,9 +2,9 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -28,11 +28,15 @@ Kind = Literal["all-in-one", "services"]
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A running installation with the model `door`, one origin in front of it, and a token for client programs."""
+    """A running installation with the model `door`, one origin in front of it, and a token for client programs.
+
+    `variables` are for the environment of the programs, beside the two that they all have.
+    """
 
     edge: Edge
     token: str
     home: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def start(self, program: str | Path, *arguments: object, version: str = LATEST) -> subprocess.Popen[str]:
         """Start a program of the client's user; it knows the two variables and nothing else of us."""
@@ -40,6 +44,7 @@ class Platform:
             "GROUNDLIGHT_ENDPOINT": self.edge.url,
             "GROUNDLIGHT_API_TOKEN": self.token,
             "HOME": str(self.home),
+            **self.variables,
         }
         return subprocess.Popen(
             [str(python_of("groundlight", version)), str(PROGRAMS / program), *map(str, arguments)],

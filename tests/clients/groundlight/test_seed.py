@@ -1,11 +1,15 @@
 """The seed's program, by the real client in three versions, as two processes that share only the IDs."""
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from examples.door.demo import FOLDER as DOOR
+from infra.drill.proxy import proxying
 from tests.clients.groundlight.conftest import LATEST, VERSIONS, Platform
+from tests.support.certificates import Authority
 
 EXAMPLES = DOOR.parent / "groundlight"
 OPEN, CLOSED = DOOR / "open.jpg", DOOR / "closed.jpg"
@@ -17,6 +21,23 @@ pytestmark = pytest.mark.timeout(240)
 def test_the_seeds_program_runs_unchanged(platform: Platform, version: str) -> None:
     ids = platform.run("seed_submit.py", OPEN, CLOSED, version=version)
     assert platform.run("seed_retrieve.py", stdin=ids, version=version).split() == ["YES", "NO"]
+
+
+async def test_over_tls_the_program_needs_a_private_authority_in_two_variables(
+    platform: Platform, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    async with proxying(platform.edge.url, tls=authority.serving()) as proxy:
+        trust = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), str(authority.ca_file))
+        address = {"GROUNDLIGHT_ENDPOINT": f"https://127.0.0.1:{proxy.port}"}
+        secure = replace(platform, variables={**address, **trust})
+        ids = await asyncio.to_thread(secure.run, "seed_submit.py", OPEN, CLOSED)
+        answers = await asyncio.to_thread(secure.run, "seed_retrieve.py", stdin=ids)
+        assert answers.split() == ["YES", "NO"]
+        for known in trust.items():
+            half = replace(platform, variables={**address, **dict([known])})
+            with pytest.raises(AssertionError, match=r"CERTIFICATE_VERIFY_FAILED|ApiTokenError"):
+                await asyncio.to_thread(half.run, "seed_submit.py", OPEN, CLOSED)
 
 
 def test_a_label_given_while_the_seeds_wait_polls_ends_it(platform: Platform) -> None:
