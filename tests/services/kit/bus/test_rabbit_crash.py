@@ -99,7 +99,7 @@ async def test_a_frozen_broker_is_unavailable_and_found_again(bus: RabbitBus) ->
                 subscription.reject(held[0], "bad", ""),
                 return_exceptions=True,
             )
-        assert all(isinstance(result, Unavailable) for result in results)
+        assert [result for result in results if not isinstance(result, Unavailable)] == []
     finally:
         await asyncio.to_thread(server.resume)
 
