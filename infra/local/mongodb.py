@@ -63,7 +63,11 @@ def make_key() -> str:
 
 def arguments(*, port: int, key_file: str, data: str, address: str) -> list[str]:
     """The options of a `mongod` for development and tests, after the program's name."""
-    parameters = ["enableTestCommands=1", "scramSHA256IterationCount=5000", "diagnosticDataCollectionEnabled=false"]
+    parameters = [
+        "enableTestCommands=1",
+        "scramSHA256IterationCount=5000",
+        "diagnosticDataCollectionEnabled=false",
+    ]
     options = {
         "--port": str(port),
         "--bind_ip": address,
@@ -71,6 +75,9 @@ def arguments(*, port: int, key_file: str, data: str, address: str) -> list[str]
         "--replSet": _SET,
         "--keyFile": key_file,
         "--oplogSize": "512",
+        # Every test has a database of its own, and each of its indexes is a file that else stays open for ten minutes.
+        "--wiredTigerEngineConfigString": "file_manager=(close_handle_minimum=100,close_idle_time=5,close_scan_interval=2)",
+        "--syncdelay": "5",  # what was dropped is gone with the next checkpoint
         "--wiredTigerCacheSizeGB": "0.25",
     }
     flat = [part for pair in options.items() for part in pair]
