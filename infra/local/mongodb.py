@@ -61,6 +61,9 @@ def make_key() -> str:
     return secrets.token_hex(32)
 
 
+_FILES = "close_handle_minimum=100,close_idle_time=5,close_scan_interval=2"
+
+
 def arguments(*, port: int, key_file: str, data: str, address: str) -> list[str]:
     """The options of a `mongod` for development and tests, after the program's name."""
     parameters = [
@@ -76,7 +79,7 @@ def arguments(*, port: int, key_file: str, data: str, address: str) -> list[str]
         "--keyFile": key_file,
         "--oplogSize": "512",
         # Every test has a database of its own, and each of its indexes is a file that else stays open for ten minutes.
-        "--wiredTigerEngineConfigString": "file_manager=(close_handle_minimum=100,close_idle_time=5,close_scan_interval=2)",
+        "--wiredTigerEngineConfigString": f"file_manager=({_FILES})",
         "--syncdelay": "5",  # what was dropped is gone with the next checkpoint
         "--wiredTigerCacheSizeGB": "0.25",
     }
