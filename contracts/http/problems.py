@@ -55,6 +55,11 @@ PROBLEMS: dict[str, ProblemKind] = {
     "name_taken": ProblemKind(409, "The name is taken"),
     "edited_meanwhile": ProblemKind(409, "Somebody else changed it at the same time; read it again"),
     "token_not_found": ProblemKind(404, "There is no such token"),
+    # data sources
+    "source_not_found": ProblemKind(404, "There is no such data source"),
+    "source_exists": ProblemKind(409, "Another data source has this identifier or name"),
+    "source_in_use": ProblemKind(409, "The data source has records"),
+    "records_invalid": ProblemKind(422, "Nothing was stored"),
     # dead letters
     "dead_letter_not_found": ProblemKind(404, "There is no such dead letter, or not any more"),
     "dead_letter_undeliverable": ProblemKind(422, "Nothing would take the message; it can only be dropped"),

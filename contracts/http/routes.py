@@ -93,6 +93,12 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/v1/{kind}/requests/{request_id}/data", "gateway"),
     Route("POST", "/api/v1/{kind}/requests/{request_id}/data", "gateway"),
     Route("POST", "/api/v1/utils/describe/query/{kind}", "gateway", 256 * KIB),
+    Route("GET", "/api/v1/data_sources", "gateway"),
+    Route("POST", "/api/v1/data_sources", "gateway", 256 * KIB),
+    Route("POST", "/api/v1/data_sources/search", "gateway", 256 * KIB),
+    Route("GET", "/api/v1/data_sources/{identifier}", "gateway"),
+    Route("PATCH", "/api/v1/data_sources/{identifier}", "gateway", 256 * KIB),
+    Route("DELETE", "/api/v1/data_sources/{identifier}", "gateway"),
     Route("GET", "/api/v1/utils/admin/search_requests", "gateway"),
     Route("DELETE", "/api/v1/utils/admin/search_requests/{request_id}", "gateway"),
 )

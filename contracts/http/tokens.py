@@ -7,9 +7,17 @@ from pydantic import Field, StringConstraints
 
 from contracts.http.base import Request, Resource
 
-Scope = Literal["queries:write", "queries:read", "labels:write", "detectors:write", "admin"]
-SCOPES: tuple[Scope, ...] = ("queries:write", "queries:read", "labels:write", "detectors:write", "admin")
-"""`detectors:write` makes and changes detectors, as client programs do; `admin` includes it."""
+Scope = Literal["queries:write", "queries:read", "labels:write", "detectors:write", "sources:write", "admin"]
+SCOPES: tuple[Scope, ...] = (
+    "queries:write",
+    "queries:read",
+    "labels:write",
+    "detectors:write",
+    "sources:write",
+    "admin",
+)
+"""`detectors:write` makes and changes detectors, `sources:write` data sources and their records, as client programs do;
+`admin` includes both."""
 
 
 class Token(Resource):

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from services.gateway.dead_letters import DeadLetters
 from services.gateway.detectors import Detectors
 from services.gateway.models import Models
+from services.gateway.sources import Sources
 from services.gateway.tokens import Tokens
 from services.kit.http import get_service
 
@@ -16,6 +17,7 @@ class Control(Protocol):
 
     detectors: Detectors
     models: Models
+    sources: Sources
     tokens: Tokens
     dead_letters: DeadLetters
 

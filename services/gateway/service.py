@@ -1,4 +1,4 @@
-"""The gateway: the read door, and the control plane of detectors, models and tokens."""
+"""The gateway: the read door, and the control plane of detectors, models, data sources and tokens."""
 
 from contextlib import AsyncExitStack
 
@@ -15,6 +15,7 @@ from services.gateway.routes_models import router as models_router
 from services.gateway.routes_queries import router as queries_router
 from services.gateway.routes_query_facts import router as query_facts_router
 from services.gateway.routes_tokens import router as tokens_router
+from services.gateway.sources import Sources
 from services.gateway.tokens import Tokens
 from services.kit.auth import pepper_of
 from services.kit.platform import Platform, Service
@@ -28,6 +29,7 @@ class Gateway:
     def __init__(self, platform: Platform) -> None:
         self.detectors = Detectors(platform)
         self.models = Models(platform)
+        self.sources = Sources(platform)
         self.tokens = Tokens(platform.store, platform.clock, pepper_of(platform.settings))
         self.dead_letters = DeadLetters(platform)
 

@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from contracts.http.aurorax import QUERIES, SearchQuery, SurfaceError
 from contracts.http.problems import PROBLEMS
 from contracts.v1.search import MAX_QUERY_CHARACTERS, SearchType
 from services.kit.errors import Refused
+
+M = TypeVar("M", bound=BaseModel)
 
 PREFIX = "/api/v1"
 PATHS: Mapping[SearchType, str] = {
@@ -24,6 +26,8 @@ SEARCH_TYPES: Mapping[str, SearchType] = {path: search_type for search_type, pat
 
 _STATUSES = {401: 401, 403: 401, 404: 404, 410: 404, 500: 500, 503: 503}
 """The client shows these; others of ours it takes for success or trips over, so they are 400."""
+_CONFLICTS = {"source_exists": "Duplicate", "source_in_use": "Conflict"}
+"""The two that the client tells apart by 409; everywhere else it takes 409 for success."""
 _CODES = {400: "AssertionError", 401: "NotAuthenticated", 404: "NotFound", 500: "ApplicationError", 503: "Unavailable"}
 _DEEPEST = 32
 
@@ -41,9 +45,10 @@ def data_path(search_type: SearchType, query_id: str) -> str:
 def error_response(code: str, detail: str, *, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Return a problem in the form that the client reads; the media type must be exactly this one."""
     kind = PROBLEMS[code]
-    status = _STATUSES.get(kind.status, 400)
+    status = 409 if code in _CONFLICTS else _STATUSES.get(kind.status, 400)
+    name = _CONFLICTS.get(code) or ("NotPermitted" if kind.status == 403 else _CODES[status])
     error = SurfaceError(
-        error_code="NotPermitted" if kind.status == 403 else _CODES[status],
+        error_code=name,
         error_message=f"{kind.title}: {detail}" if detail else kind.title,
     )
     return JSONResponse(error.model_dump(), status_code=status, headers=dict(headers or {}))
@@ -77,16 +82,29 @@ def read_query(search_type: SearchType, value: Any) -> SearchQuery:
         raise Refused("invalid_parameter", "the query must be a JSON object")
     if len(json.dumps(value)) > MAX_QUERY_CHARACTERS:
         raise Refused("invalid_parameter", f"a query may have {MAX_QUERY_CHARACTERS} characters")
+    return read_model(QUERIES[search_type], value)
+
+
+def read_model(model: type[M], value: Any) -> M:
+    """Return the model that decoded JSON stands for.
+
+    Raises:
+        Refused: invalid_parameter, with the places.
+    """
     try:
-        return QUERIES[search_type].model_validate(value)
+        return model.model_validate(value)
     except ValidationError as error:
-        # The places only: the values are the client's, megabytes among them.
-        parts = []
-        for item in error.errors(include_input=False, include_context=False, include_url=False)[:5]:
-            where = ".".join(str(part)[:50] for part in item["loc"])
-            what = item["msg"].removeprefix("Value error, ")
-            parts.append(f"{where}: {what}" if where else what)
-        raise Refused("invalid_parameter", "; ".join(parts)) from None
+        raise Refused("invalid_parameter", places_of(error)) from None
+
+
+def places_of(error: ValidationError) -> str:
+    """Return what is wrong and where, without the values: they are the client's, megabytes among them."""
+    parts = []
+    for item in error.errors(include_input=False, include_context=False, include_url=False)[:5]:
+        where = ".".join(str(part)[:50] for part in item["loc"])
+        what = item["msg"].removeprefix("Value error, ")
+        parts.append(f"{where}: {what}" if where else what)
+    return "; ".join(parts)
 
 
 def _refuse(constant: str) -> None:

@@ -31,19 +31,22 @@ _BASE62 = string.digits + string.ascii_letters
 _FRESH_S = 5.0
 """How long a token is believed without asking the store: a revocation is effective within it."""
 _MOST = 10_000
+_OF_ADMIN: frozenset[Scope] = frozenset({"detectors:write", "sources:write"})
+"""What `admin` includes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whom a request speaks for. `key_id` is "" for an anonymous call."""
+    """Whom a request speaks for. `key_id` and `name`, those of the token, are "" for an anonymous call."""
 
     tenant: str
     scopes: frozenset[Scope]
     key_id: str = ""
+    name: str = ""
 
     def need(self, scope: Scope) -> None:
         """Raise Refused unless the caller holds `scope`."""
-        included = scope == "detectors:write" and "admin" in self.scopes
+        included = scope in _OF_ADMIN and "admin" in self.scopes
         if scope not in self.scopes and not included:
             raise Refused("not_allowed", f"this call needs a token with the scope {scope}")
 
@@ -136,7 +139,7 @@ class Authenticator:
         if not hmac.compare_digest(hash_secret(token, self._pepper), expected) or record is None:
             detail = "the token is not known here or was revoked; make one with: sightline tokens create NAME"
             raise Refused("not_authenticated", detail)
-        return Caller(record.tenant, frozenset(record.scopes), record.id)
+        return Caller(record.tenant, frozenset(record.scopes), record.id, record.name)
 
     async def _record(self, key_id: str) -> TokenRecord | None:
         now = time.monotonic()

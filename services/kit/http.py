@@ -89,6 +89,7 @@ Writer = Annotated[Caller, Depends(needs("queries:write"))]
 Reader = Annotated[Caller, Depends(needs("queries:read"))]
 Labeller = Annotated[Caller, Depends(needs("labels:write"))]
 DetectorWriter = Annotated[Caller, Depends(needs("detectors:write"))]
+SourceWriter = Annotated[Caller, Depends(needs("sources:write"))]
 Admin = Annotated[Caller, Depends(needs("admin"))]
 
 

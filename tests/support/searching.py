@@ -10,13 +10,14 @@ from typing import Any
 import httpx2
 from fastapi import FastAPI
 
+from contracts.http.sources import SourceType
 from services.gateway.service import create as create_gateway
 from services.kit.platform import Platform
 from services.kit.runtime import running
 from services.kit.settings import load
 from services.kit.store.ephemeris import EphemerisRecord, Position, pack
 from services.kit.store.port import Store
-from services.kit.store.records import DataProduct, SourceRecord, SourceType
+from services.kit.store.records import DataProduct, SourceRecord
 from services.result_store.service import create as create_result_store
 from services.search.service import create as create_search
 from services.submitter.service import create as create_submitter

@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterable
 from datetime import datetime
 
+from contracts.http.sources import SourceType
 from services.kit.store.ephemeris import EphemerisRecord, Position
-from services.kit.store.records import DataProduct, SourceRecord, SourceType
+from services.kit.store.records import DataProduct, SourceRecord
 from tests.support.documents import NOW, TENANT, later
 
 DAY = 18262

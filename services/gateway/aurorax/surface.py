@@ -2,6 +2,6 @@
 
 from fastapi import APIRouter
 
-from services.gateway.aurorax import admin, data, describe, requests
+from services.gateway.aurorax import admin, data, describe, requests, sources
 
-ROUTERS: tuple[APIRouter, ...] = (describe.router, admin.router, requests.router, data.router)
+ROUTERS: tuple[APIRouter, ...] = (describe.router, admin.router, requests.router, data.router, sources.router)

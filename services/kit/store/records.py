@@ -8,10 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from contracts.http.detectors import Mode
 from contracts.http.models import Manifest
+from contracts.http.sources import SourceType
 from contracts.http.tokens import Scope
 from services.kit.store.documents import Submitted
-
-SourceType = Literal["ground", "leo", "heo", "lunar", "event_list", "not_applicable"]
 
 
 class Record(BaseModel):

@@ -77,9 +77,16 @@ NEEDED: dict[tuple[str, str], Scope] = {
     ("GET", "/api/v1/{kind}/requests/{request_id}/data"): "queries:read",
     ("POST", "/api/v1/{kind}/requests/{request_id}/data"): "queries:read",
     ("POST", "/api/v1/utils/describe/query/{kind}"): "queries:read",
+    ("GET", "/api/v1/data_sources"): "queries:read",
+    ("POST", "/api/v1/data_sources"): "sources:write",
+    ("POST", "/api/v1/data_sources/search"): "queries:read",
+    ("GET", "/api/v1/data_sources/{identifier}"): "queries:read",
+    ("PATCH", "/api/v1/data_sources/{identifier}"): "sources:write",
+    ("DELETE", "/api/v1/data_sources/{identifier}"): "sources:write",
     ("GET", "/api/v1/utils/admin/search_requests"): "admin",
     ("DELETE", "/api/v1/utils/admin/search_requests/{request_id}"): "admin",
 }
+OF_ADMIN = {"detectors:write", "sources:write"}
 ANY_TOKEN = {("GET", "/device-api/v1/me"), ("GET", "/device-api/v1/api-tokens/by-snippet/{snippet}")}
 
 
@@ -100,7 +107,8 @@ async def test_a_route_is_closed_to_every_token_without_its_scope(door: Door, me
     needed = NEEDED[method, path]
     address = path.replace("{query_id}", "iq_" + "0" * 27).replace("{detector}", "x").replace("{model}", "x")
     address = address.replace("{key_id}", "x").replace("{detector_id}", "x").replace("{group_id}", "x")
-    others = [scope for scope in SCOPES if scope not in {needed, "admin" if needed == "detectors:write" else ""}]
+    address = address.replace("{identifier}", "46")
+    others = [scope for scope in SCOPES if scope not in {needed, "admin" if needed in OF_ADMIN else ""}]
     refused = await door.http.request(method, address, headers=await door.token(*others), json={})
     assert needed in expect_refusal(refused, path, "not_allowed")
     allowed = await door.http.request(method, address, headers=await door.token(needed), json={})
