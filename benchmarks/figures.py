@@ -47,6 +47,25 @@ class Pipeline:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerRun:
+    """One run of the peer; processor times as in `PipelineRun`, all of its workers together."""
+
+    answers_per_s: float
+    published_per_s: float
+    cpu_ms_per_query: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The repetitions of the peer with one model, in the variant that was fastest before."""
+
+    variant: str
+    answers_per_s: Spread
+    published_per_s: Spread
+    cpu_ms_per_query: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """Peak resident set of a service's processes, its children's apart."""
 
@@ -77,15 +96,26 @@ def delays_of(seconds: Sequence[float]) -> Delays:
     return Delays(round(statistics.median(ordered) * 1000, 3), round(p99 * 1000, 3), len(ordered))
 
 
+def peer_of(variant: str, runs: Sequence[PeerRun]) -> Peer:
+    """Return repetitions as one figure."""
+    return Peer(
+        variant=variant,
+        answers_per_s=spread_of([run.answers_per_s for run in runs]),
+        published_per_s=spread_of([run.published_per_s for run in runs]),
+        cpu_ms_per_query=_medians([run.cpu_ms_per_query for run in runs]),
+    )
+
+
 def pipeline_of(queries: int, runs: Sequence[PipelineRun]) -> Pipeline:
     """Return repetitions as one figure."""
-    names = runs[0].cpu_ms_per_query
     return Pipeline(
         queries=queries,
         answers_per_s=spread_of([run.answers_per_s for run in runs]),
         published_per_s=spread_of([run.published_per_s for run in runs]),
         mean_batch=round(statistics.median(run.mean_batch for run in runs), 1),
-        cpu_ms_per_query={
-            name: round(statistics.median(run.cpu_ms_per_query[name] for run in runs), 3) for name in names
-        },
+        cpu_ms_per_query=_medians([run.cpu_ms_per_query for run in runs]),
     )
+
+
+def _medians(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: round(statistics.median(run[name] for run in runs), 3) for name in runs[0]}

@@ -7,16 +7,15 @@ from pathlib import Path
 
 import httpx2
 
+from benchmarks import waiting
 from benchmarks.figures import PipelineRun
 from benchmarks.installation import Installation
 from benchmarks.load import LoadRate, Submits, drive
-from benchmarks.publisher import publishing
+from benchmarks.publisher import Questions, publishing
 from benchmarks.stored import count_answered
 from benchmarks.usage import Usage, usage_of
 
-_STALLED_S = 60.0
-_LONGEST_PAUSE_S = 1.0
-_SHORTEST_PAUSE_S = 0.03
+_LONGEST_HTTP_S = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +34,8 @@ def measure(installation: Installation, task: Task) -> PipelineRun:
 
 
 def _over_bus(installation: Installation, task: Task) -> PipelineRun:
-    with publishing(
-        bus=installation.bus,
-        detector_id=task.detector_id,
-        pack=task.pack,
-        count=task.count,
-        stamp=task.stamp,
-    ) as publisher:
+    questions = Questions(to="platform", target=task.detector_id, pack=task.pack, count=task.count, stamp=task.stamp)
+    with publishing(installation.bus, questions) as publisher:
         began_with = usage_of(publisher.pid).cpu_s
         seconds, cpu_s, batch = _until_answered(installation, task.count, publisher.start)
         published_s = publisher.finish()
@@ -56,7 +50,7 @@ def _over_http(installation: Installation, task: Task) -> PipelineRun:
     rates: list[LoadRate] = []
 
     def submit() -> None:
-        rates.append(drive(load, seconds=_STALLED_S * 10))
+        rates.append(drive(load, seconds=_LONGEST_HTTP_S))
 
     seconds, cpu_s, batch = _until_answered(installation, task.count, submit, of=lambda: rates[0].seconds)
     return _run_of(task, seconds, rates[0].seconds, batch, cpu_s)
@@ -69,7 +63,7 @@ def drain(installation: Installation, expected: int) -> None:
         RuntimeError: a minute passed without a new one.
     """
     with httpx2.Client(timeout=30) as client:
-        _wait_for(installation, client, expected, time.perf_counter())
+        waiting.until(lambda: installation.answered(client), expected, time.perf_counter())
 
 
 def answered(installation: Installation) -> int:
@@ -93,30 +87,12 @@ def _until_answered(
         start()
         if of is not None:
             began = time.perf_counter() - of()
-        ended = _wait_for(installation, client, had + count, began)
+        ended = waiting.until(lambda: installation.answered(client), had + count, began)
         after, batches = installation.usage(), _batches(installation, client)
         if (found := count_answered(installation.store) - stored) != count:
             raise RuntimeError(f"{count} queries were asked and {found} answers are stored")
     messages, runs = batches[0] - batches_before[0], batches[1] - batches_before[1]
     return ended - began, _cpu_between(before, after), messages / max(1.0, runs)
-
-
-def _wait_for(installation: Installation, client: httpx2.Client, expected: int, began: float) -> float:
-    """Return the time at which the count reached `expected`; asks seldom at first, then often.
-
-    Asking costs the result store some milliseconds, so it is done some twenty times a run.
-    """
-    had, seen, changed = installation.answered(client), -1, time.perf_counter()
-    while True:
-        now, found = time.perf_counter(), installation.answered(client)
-        if found >= expected:
-            return now
-        if found != seen:
-            seen, changed = found, now
-        elif now - changed > _STALLED_S:
-            raise RuntimeError(f"{expected - found} answers are missing and none came for {_STALLED_S:.0f} s")
-        left_s = (expected - found) * (now - began) / max(1, found - had)
-        time.sleep(min(_LONGEST_PAUSE_S, max(_SHORTEST_PAUSE_S, left_s / 2)))
 
 
 def _batches(installation: Installation, client: httpx2.Client) -> tuple[float, float]:

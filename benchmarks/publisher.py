@@ -1,6 +1,7 @@
 """An edge device in a process of its own: it has the broker's address and publishes questions, nothing else.
 
 It says `ready`, waits for a line, publishes as fast as the broker confirms, and says `done` and the seconds it took.
+The platform and the peer get theirs from the same program: persistent, mandatory, each confirmed.
 """
 
 import argparse
@@ -9,27 +10,45 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from hashlib import sha256
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import aiormq
+from aiormq.abc import AbstractChannel
 
 from benchmarks import images
 from benchmarks.folders import ROOT
+from benchmarks.letters import MAKERS, Letter
 from benchmarks.loop import run
-from contracts.ids import IMAGE_QUERY, new_id
-from contracts.v1.image_query import Image, ImageQuerySubmitted
-from services.kit.bus.codec import encode, event_of
-from services.kit.bus.port import Message
-from services.kit.runtime import open_bus
-from services.kit.settings import load
 
-_AT_ONCE = 32
-"""Messages published in one call; the next call is made when they are confirmed."""
-_CALLS = 2
-"""Calls in flight: while one waits for its confirms, the next is made."""
+_IN_FLIGHT = 64
+"""Messages that wait for their confirmation at once."""
+_BUS = "BENCHMARK_BUS"
+_PERSISTENT = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """`count` questions about images of `pack`, `stamp` making each unlike any before.
+
+    `to` is a key of `letters.MAKERS`, `target` what it takes.
+    """
+
+    to: str
+    target: str
+    pack: Path
+    count: int
+    stamp: str
+
+    def letters(self) -> Iterator[Letter]:
+        """Yield them."""
+        pictures, make = images.load(self.pack), MAKERS[self.to]
+        for number in range(self.count):
+            yield make(self.target, images.stamped(pictures[number % len(pictures)], f"{self.stamp} {number}"))
 
 
 class Publisher:
@@ -63,11 +82,17 @@ class Publisher:
 
 
 @contextmanager
-def publishing(*, bus: str, detector_id: str, pack: Path, count: int, stamp: str) -> Iterator[Publisher]:
-    """Run a publisher of `count` images; leaving ends it."""
-    command = [sys.executable, "-m", "benchmarks.publisher", detector_id, str(pack), str(count), stamp]
-    environment = {**os.environ, "SIGHTLINE_BUS": bus}  # it holds a password; arguments are for all to see
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def publishing(bus: str, questions: Questions) -> Iterator[Publisher]:
+    """Run a publisher; leaving ends it."""
+    given = (questions.to, questions.target, str(questions.pack), str(questions.count), questions.stamp)
+    environment = {**os.environ, _BUS: bus}  # it holds a password; arguments are for all to see
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.publisher", *given],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     with process:
         try:
             yield Publisher(process)
@@ -75,49 +100,53 @@ def publishing(*, bus: str, detector_id: str, pack: Path, count: int, stamp: str
             process.kill()
 
 
-def _questions(pack: Path, detector_id: str, count: int, stamp: str) -> Iterator[Message]:
-    pictures = images.load(pack)
-    for number in range(count):
-        data = images.stamped(pictures[number % len(pictures)], f"{stamp} {number}")
-        now = datetime.now(UTC)
-        query_id = new_id(IMAGE_QUERY, now)
-        question = ImageQuerySubmitted(
-            query_id=query_id,
-            detector_id=detector_id,
-            image=Image(sha256=sha256(data).hexdigest(), size_bytes=len(data), media_type="image/jpeg", data=data),
-            submitted_at=now,
-        )
-        event_id = f"{query_id}.submitted"
-        event = event_of(question, source="benchmark", tenant="default", at=now, subject=query_id, event_id=event_id)
-        yield encode(event)
+async def _publish(bus: str, questions: Questions) -> None:
+    user = unquote(urlsplit(bus).username or "")
+    letters = questions.letters()
+    connection = await aiormq.connect(bus)
+    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    began = time.perf_counter()
+
+    async def send() -> None:
+        for letter in letters:
+            await _confirmed(channel, letter, user)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(_IN_FLIGHT):
+            tasks.create_task(send())
+    print(f"done {time.perf_counter() - began:.6f}", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    await connection.close()
 
 
-async def _publish(bus_url: str, questions: Iterator[Message]) -> None:
-    async with open_bus(load({}, bus=bus_url)) as bus:
-        print("ready", flush=True)
-        await asyncio.to_thread(sys.stdin.readline)
-        began = time.perf_counter()
-
-        async def call() -> None:
-            while messages := list(islice(questions, _AT_ONCE)):
-                await bus.publish(messages)
-
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(_CALLS):
-                tasks.create_task(call())
-        print(f"done {time.perf_counter() - began:.6f}", flush=True)
-        await asyncio.to_thread(sys.stdin.readline)
+async def _confirmed(channel: AbstractChannel, letter: Letter, user: str) -> None:
+    properties = aiormq.spec.Basic.Properties(
+        content_type=letter.content_type,
+        headers=dict(letter.headers),
+        delivery_mode=_PERSISTENT,
+        message_id=uuid.uuid4().hex,  # the driver pairs confirmations by it
+        user_id=user,
+    )
+    await channel.basic_publish(
+        letter.body,
+        exchange=letter.exchange,
+        routing_key=letter.routing_key,
+        properties=properties,
+        mandatory=True,
+    )
 
 
 def main() -> None:
     """Be the process."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("detector_id")
+    parser.add_argument("to", choices=MAKERS)
+    parser.add_argument("target")
     parser.add_argument("pack", type=Path)
     parser.add_argument("count", type=int)
     parser.add_argument("stamp")
-    given = parser.parse_args()
-    run(_publish(os.environ["SIGHTLINE_BUS"], _questions(given.pack, given.detector_id, given.count, given.stamp)))
+    run(_publish(os.environ[_BUS], Questions(**vars(parser.parse_args()))))
 
 
 if __name__ == "__main__":
