@@ -34,8 +34,8 @@ log = structlog.get_logger(__name__)
 
 _MOST_BYTES = 128 * 1024 * 1024
 """Input of the parts of a batch that are worked on side by side."""
-_RUN_BYTES = 2_500_000
-"""Input that one thread takes at once, 4 images of 224 x 224 in float32: more only makes the other threads wait."""
+RUN_BYTES = 2_500_000
+"""Input that one thread of a CPU takes at once, 4 images of 224 x 224 in float32: more makes the others wait."""
 
 Result = ImageAnswer | Outcome
 
@@ -63,6 +63,7 @@ class Answering:
         clock: Clock,
         metrics: Metrics,
         batch_size: int,
+        run_bytes: int = RUN_BYTES,
     ) -> None:
         self._triage = triage
         self._library = library
@@ -72,6 +73,7 @@ class Answering:
         self._clock = clock
         self._metrics = metrics
         self._batch_size = batch_size
+        self._run_bytes = run_bytes
 
     async def handle(self, batch: Sequence[Work]) -> Sequence[Outcome]:
         """Return one outcome per query."""
@@ -127,7 +129,9 @@ class Answering:
     def _run_size(self, count: int, model: LoadedModel, image_bytes: int) -> int:
         """Return how many of `count` images to run at once: an equal share for each thread, if the cache holds it."""
         share = -(-count // self._runner.at_once)
-        return min(self._batch_size, max(1, model.signature.fixed_batch or 1, min(share, _RUN_BYTES // image_bytes)))
+        return min(
+            self._batch_size, max(1, model.signature.fixed_batch or 1, min(share, self._run_bytes // image_bytes))
+        )
 
     async def _answer_part(self, model: RunnableModel, asks: Sequence[Ask]) -> Sequence[Result]:
         """Answer queries that fit into one run."""

@@ -113,6 +113,11 @@ class LoadedModel(RunnableModel, Protocol):
         """The input and output that are used."""
         ...
 
+    @property
+    def memory_bytes(self) -> int:
+        """About what it holds, its work space included."""
+        ...
+
 
 class Engine(Protocol):
     """Loads model files."""

@@ -12,14 +12,13 @@ import structlog
 
 from contracts.http.models import Manifest
 from services.inference.engine import Engine, EngineBroken, LoadedModel, ModelRejected
+from services.inference.memory import give_back
 from services.kit.errors import NotFound
 from services.kit.store.port import Blobs
 from services.kit.store.records import ModelRecord
 
 log = structlog.get_logger(__name__)
 
-_MOST_LOADED = 16
-"""Models kept in memory; the one that was used least recently makes room."""
 _REMEMBER_FAILURE_S = 30.0
 """A model that cannot be loaded is not tried again for every batch."""
 
@@ -40,13 +39,14 @@ class _Failure(NamedTuple):
 class ModelLibrary:
     """Loads models when they are first needed and keeps them, by tenant and model.
 
-    A model's file and manifest never change, so an entry is never outdated; `forget` only frees memory.
+    A model's file and manifest never change, so an entry is never outdated; `forget` only frees memory. Together they
+    hold at most `memory_bytes`: those used least recently make room. The one loaded last always stays.
     """
 
-    def __init__(self, files: Blobs, engine: Engine, *, most: int = _MOST_LOADED) -> None:
+    def __init__(self, files: Blobs, engine: Engine, *, memory_bytes: int) -> None:
         self._files = files
         self._engine = engine
-        self._most = most
+        self._memory_bytes = memory_bytes
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._failures: dict[Key, _Failure] = {}
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="load-model")
@@ -71,7 +71,6 @@ class ModelLibrary:
         if entry is None or entry.digest != record.digest:
             entry = _Entry(record.digest, asyncio.create_task(self._load(record), name=f"load {record.id}"))
             self._entries[key] = entry
-            self._make_room()
         self._entries.move_to_end(key)
         try:
             return await asyncio.shield(entry.loading)
@@ -110,6 +109,8 @@ class ModelLibrary:
             digest=record.digest,
             seconds=round(time.monotonic() - began, 3),
         )
+        if self._make_room((record.tenant, record.id), model.memory_bytes):
+            await loop.run_in_executor(self._executor, give_back)
         return model
 
     def _read(self, data: bytes, digest: str, manifest: Manifest) -> LoadedModel:
@@ -117,10 +118,22 @@ class ModelLibrary:
             raise ModelRejected("digest_mismatch", "the stored file is not the one that was checked")
         return self._engine.load(data, manifest)
 
-    def _make_room(self) -> None:
-        while len(self._entries) > self._most:
-            (tenant, model_id), _ = self._entries.popitem(last=False)
-            log.info("inference.model_dropped", tenant=tenant, model_id=model_id, most=self._most)
+    def _make_room(self, new: Key, needed_bytes: int) -> bool:
+        """Drop models until the `new` one fits; return whether any was dropped. Runs in progress keep theirs."""
+        held = {
+            key: entry.loading.result().memory_bytes
+            for key, entry in self._entries.items()
+            if key != new and entry.loading.done() and not entry.loading.cancelled() and not entry.loading.exception()
+        }
+        over = sum(held.values()) + needed_bytes - self._memory_bytes
+        dropped = False
+        for key, size in held.items():  # the one used least recently first
+            if over <= 0:
+                break
+            del self._entries[key]
+            over, dropped = over - size, True
+            log.info("inference.model_dropped", tenant=key[0], model_id=key[1], most_bytes=self._memory_bytes)
+        return dropped
 
     def _drop(self, key: Key, entry: _Entry) -> None:
         if self._entries.get(key) is entry:

@@ -6,7 +6,7 @@ import structlog
 from fastapi import APIRouter
 
 from contracts.topics import IMAGE_QUERIES, MODEL_CHECKS
-from services.inference.answering import Answering
+from services.inference.answering import RUN_BYTES, Answering
 from services.inference.checking import ModelChecks
 from services.inference.decoding import DecodePool
 from services.inference.engine import Engine
@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 _BATCHES_IN_HAND = 2
 """While one batch runs, the next is decoded."""
+_GPU_RUN_BYTES = 64 * 1024 * 1024
+"""A GPU is kept busy by all that is waiting at once."""
 
 
 class InferenceService:
@@ -44,7 +46,12 @@ class InferenceService:
         threads = settings.inference_threads or 1
         decoders = settings.decode_threads or processors
         pool = DecodePool(decoders, max_pixels=settings.image_max_pixels)
-        library = ModelLibrary(platform.store.model_files, self._engine or OnnxEngine(threads))
+        provider = settings.inference_provider
+        library = ModelLibrary(
+            platform.store.model_files,
+            self._engine or OnnxEngine(threads, provider),
+            memory_bytes=settings.model_memory_bytes,
+        )
         isolation = Isolation(
             platform.store.model_files,
             platform.metrics,
@@ -64,11 +71,12 @@ class InferenceService:
             clock=platform.clock,
             metrics=platform.metrics,
             batch_size=settings.batch_size,
+            run_bytes=RUN_BYTES if provider == "cpu" else _GPU_RUN_BYTES,
         )
         await self._consume(answering, stack)
         platform.health.add(self.name, self._check)
         platform.health.add(f"{self.name} decoders", pool.check)
-        log.info("inference.started", lanes=settings.lanes, threads=threads, decoders=decoders)
+        log.info("inference.started", lanes=settings.lanes, provider=provider, threads=threads, decoders=decoders)
 
     async def _consume(self, answering: Answering, stack: AsyncExitStack) -> None:
         platform, settings = self._platform, self._platform.settings

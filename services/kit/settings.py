@@ -130,6 +130,11 @@ class Settings(BaseSettings):
         ("default",), description="Lanes that this inference process works on, separated by commas."
     )
     batch_size: Annotated[int, Field(ge=1, le=64)] = Field(16, description="Most images in one run of a model.")
+    inference_provider: Literal["cpu", "cuda"] = Field(
+        "cpu",
+        description="What runs the models; `cuda` needs an NVIDIA GPU and the extra `inference-gpu`: "
+        "see production.md.",
+    )
     inference_threads: Annotated[int, Field(ge=0)] = Field(
         0, description="Threads inside one run of a model; 0 means 1. As many runs at once as fit the processors."
     )
@@ -137,6 +142,11 @@ class Settings(BaseSettings):
         0, description="Child processes that decode images; 0 means one per processor."
     )
     model_max_bytes: Annotated[int, Field(ge=1)] = Field(512 * 1024 * 1024, description="Largest model file.")
+    model_memory_bytes: Annotated[int, Field(ge=1)] = Field(
+        1024**3,
+        description="Memory for the models that an inference process keeps loaded; those used least recently make "
+        "room. A model counts as twice its file and 4 MiB.",
+    )
     model_check_s: Annotated[float, Field(gt=0)] = Field(
         60.0, description="Longest trial run of an uploaded model, and of any model in a process of its own."
     )

@@ -205,7 +205,7 @@ class Workshop:
 async def answering_of(platform: Platform, stack: AsyncExitStack) -> Answering:
     """The handler of image queries by itself."""
     pool = DecodePool(1, max_pixels=platform.settings.image_max_pixels)
-    library = ModelLibrary(platform.store.model_files, OnnxEngine(threads=1))
+    library = ModelLibrary(platform.store.model_files, OnnxEngine(threads=1), memory_bytes=1024**3)
     isolation = Isolation(platform.store.model_files, platform.metrics, memory_bytes=2 * 1024**3, limit_s=60)
     runner = Runner(platform.metrics)
     for part in (pool, library, isolation, runner):

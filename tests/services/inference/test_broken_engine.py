@@ -47,6 +47,10 @@ class _Model:
     def signature(self) -> Signature:
         return self._model.signature
 
+    @property
+    def memory_bytes(self) -> int:
+        return self._model.memory_bytes
+
     def run(self, batch: Batch, halt: Halt | None = None) -> NDArray[np.floating]:
         if not self._engine.mended:
             raise RunFailed("run_failed", "a bad deploy")

@@ -19,6 +19,10 @@ from tests.support.documents import make_model
 from tests.support.onnx_models import brightness_manifest, brightness_model
 from tests.support.until import until
 
+ENGINE = OnnxEngine(threads=1)
+ROOM_BYTES = 2 * ENGINE.load(brightness_model(seed=1), brightness_manifest()).memory_bytes
+"""For two models."""
+
 
 class Shelf:
     """A library over a store of its own."""
@@ -41,7 +45,7 @@ class Shelf:
 async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(SqliteStore(tmp_path / "store.sqlite"))
-        library = ModelLibrary(store.model_files, OnnxEngine(threads=1), most=2)
+        library = ModelLibrary(store.model_files, ENGINE, memory_bytes=ROOM_BYTES)
         await library.start(stack)
         yield Shelf(store, library)
 
@@ -72,6 +76,19 @@ async def test_the_least_recently_used_model_makes_room_and_comes_back(shelf: Sh
     await until(lambda: gone(second))  # its memory is free again
     assert await shelf.library.get(one) is first
     assert answers(await shelf.library.get(two))
+
+
+async def test_a_model_larger_than_the_room_is_served_all_the_same(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(SqliteStore(tmp_path / "small.sqlite"))
+        library = ModelLibrary(store.model_files, ENGINE, memory_bytes=1)
+        await library.start(stack)
+        shelf = Shelf(store, library)
+        one, two = [await shelf.put(seed) for seed in (1, 2)]
+        first = weakref.ref(await library.get(one))
+        assert answers(await library.get(one))
+        assert answers(await library.get(two))
+        await until(lambda: gone(first))
 
 
 async def test_a_forgotten_model_is_freed_and_loaded_again_when_needed(shelf: Shelf) -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from contracts.http.models import Manifest
 from services.inference.engine import Halt, ModelRejected, RunFailed
-from services.inference.onnx_engine import OnnxEngine, OnnxModel
+from services.inference.onnx_engine import OnnxEngine, OnnxModel, require
 from services.inference.preprocess import Batch, empty_batch
+from services.kit.errors import ConfigError
 from tests.support import onnx_models
 from tests.support.onnx_models import brightness_manifest, brightness_model
 
@@ -183,3 +184,19 @@ def test_the_library_reports_to_nobody(tmp_path: Path) -> None:
 
 def test_the_engine_can_tell_that_it_works() -> None:
     OnnxEngine(threads=1).check()
+
+
+def test_a_provider_that_the_package_does_not_have_is_one_clear_line() -> None:
+    with pytest.raises(ConfigError) as refused:
+        OnnxEngine(threads=1, provider="cuda")
+    text = str(refused.value)
+    assert "SIGHTLINE_INFERENCE_PROVIDER=cuda" in text
+    assert "install onnxruntime-gpu in place of onnxruntime" in text
+    assert "\n" not in text
+
+
+def test_a_provider_that_falls_back_to_the_cpu_is_refused_and_one_that_starts_is_taken() -> None:
+    offered = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    with pytest.raises(ConfigError, match="does not start here; it needs an NVIDIA GPU"):
+        require("cuda", offered, start=lambda: ["CPUExecutionProvider"])
+    require("cuda", offered, start=lambda: offered)

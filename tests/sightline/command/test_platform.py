@@ -86,6 +86,7 @@ def test_up_is_ready_when_it_says_so(tmp_path: Path) -> None:
         (["--bus", "bogus://x"], {}, "bus: the address must begin"),
         ([], {"SIGHTLINE_BOGUS": "1"}, "SIGHTLINE_BOGUS is not a setting"),
         (["--host", "192.0.2.1"], {}, "cannot listen"),
+        ([], {"SIGHTLINE_INFERENCE_PROVIDER": "cuda"}, "install onnxruntime-gpu in place of onnxruntime"),
     ],
 )
 def test_up_that_cannot_run_says_why_in_one_line(
