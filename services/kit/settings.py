@@ -37,8 +37,8 @@ class Settings(BaseSettings):
     data: Path = Field(Path("sightline-data"), description="Folder of the embedded adapters and of generated secrets.")
     bus: str = Field(
         "",
-        description="Address of the bus: `amqps://user:password@host/vhost`; `memory://` forgets at exit; "
-        "empty means sqlite in `data`.",
+        description="Address of the bus: `amqps://user:password@host/vhost`, with commas between the hosts of a "
+        "cluster; `memory://` forgets at exit; empty means sqlite in `data`.",
     )
     bus_ca_file: Path | None = Field(
         None, description="Certificates that an `amqps://` bus is trusted by; unset means the system's."

@@ -14,26 +14,44 @@ _HEARTBEAT_S = 10
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a RabbitMQ is and as whom to go there. `str` of it holds no secret."""
+    """Where the members of a RabbitMQ are and as whom to go there. `str` of it holds no secret."""
 
-    url: URL
+    members: tuple[URL, ...]
     tls: ssl.SSLContext | None
 
     @property
     def user(self) -> str:
         """The user that the broker knows us by."""
-        return self.url.user or "guest"
+        return self.members[0].user or "guest"
 
     def __str__(self) -> str:
-        return f"{self.url.host}:{self.url.port}"
+        return ", ".join(place_of(member) for member in self.members)
+
+
+def place_of(member: URL) -> str:
+    """Return host and port of one member."""
+    return f"{member.host_subcomponent}:{member.port}"
 
 
 def parse_address(text: str, ca_file: Path | None = None) -> Address:
     """Return the address `amqp[s]://user:password@host:port/vhost`, each part percent-encoded.
 
+    Several hosts with commas between them are the members of a cluster, of which any will do.
+
     Raises:
         ConfigError: it cannot be one; the message never repeats it.
     """
+    scheme, _, rest = text.partition("://")
+    netloc, slash, path = rest.partition("/")
+    user, at, hosts = netloc.rpartition("@")
+    members = tuple(_member(f"{scheme}://{user}{at}{host}{slash}{path}") for host in hosts.split(","))
+    secure = scheme == "amqps"
+    if ca_file is not None and not secure:
+        raise ConfigError("bus_ca_file is given, but the address of the bus is not amqps://")
+    return Address(members, _tls(ca_file) if secure else None)
+
+
+def _member(text: str) -> URL:
     try:
         url = URL(text)
         port = url.port
@@ -46,11 +64,8 @@ def parse_address(text: str, ca_file: Path | None = None) -> Address:
         raise ConfigError("bus: the address of RabbitMQ takes no options after ? or #; percent-encode them if they are")
     if url.raw_path.count("/") > 1:
         raise ConfigError("bus: write a / in the name of a virtual host as %2F")
-    secure = url.scheme == "amqps"
-    if ca_file is not None and not secure:
-        raise ConfigError("bus_ca_file is given, but the address of the bus is not amqps://")
-    reached = url.with_port(port or (5671 if secure else 5672)).with_query(heartbeat=str(_HEARTBEAT_S))
-    return Address(reached, _tls(ca_file) if secure else None)
+    standard = 5671 if url.scheme == "amqps" else 5672
+    return url.with_port(port or standard).with_query(heartbeat=str(_HEARTBEAT_S))
 
 
 def _tls(ca_file: Path | None) -> ssl.SSLContext:

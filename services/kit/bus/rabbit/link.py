@@ -10,8 +10,9 @@ from typing import Literal
 import aio_pika
 import structlog
 from aiormq.abc import AbstractChannel, AbstractConnection
+from yarl import URL
 
-from services.kit.bus.rabbit.address import Address
+from services.kit.bus.rabbit.address import Address, place_of
 from services.kit.bus.rabbit.capabilities import Capabilities, read_capabilities
 from services.kit.bus.rabbit.decoding import tolerate_anything
 from services.kit.bus.rabbit.faults import ANSWER_S, connect_error, is_ours, text_of, translated
@@ -28,11 +29,15 @@ Use = Literal["publish", "consume"]
 class Link:
     """A connection to the broker, and the attempts to have it again once it is lost.
 
-    The two directions have one each: a broker that is short of memory or disk stops reading from publishers.
+    Of several members of a cluster each attempt takes the next one. The two directions have a connection each: a broker
+    that is short of memory or disk stops reading from publishers.
     """
 
     def __init__(self, address: Address, use: Use) -> None:
         self._address = address
+        # At random, or all processes would crowd at the first member.
+        self._next = random.randrange(len(address.members))  # noqa: S311 - spreads, hides nothing
+        self._member = ""
         self.use = use
         self.problem = "RabbitMQ is not connected yet"
         self.capabilities: Capabilities | None = None
@@ -50,7 +55,7 @@ class Link:
         """
         tolerate_anything()
         logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # what matters of it is told here, in our form
-        await self._connect()
+        await self._connect_to_any()
         self._keeper = asyncio.create_task(self._keep(), name=f"rabbitmq {self.use}")
 
     async def close(self) -> None:
@@ -101,18 +106,28 @@ class Link:
         finally:
             await close_channel(channel)
 
+    async def _connect_to_any(self) -> None:
+        """Try each member once; the last one's error is raised if none can be reached."""
+        for _ in self._address.members[1:]:
+            with suppress(Unavailable):
+                return await self._connect()
+        return await self._connect()
+
     async def _connect(self) -> None:
+        """Connect to the member whose turn it is."""
+        member = self._address.members[self._next]
+        self._next = (self._next + 1) % len(self._address.members)
         opened = aio_pika.Connection(
-            self._address.url,
+            member,
             ssl_context=self._address.tls,
             client_properties={"connection_name": f"sightline {self.use}"},
         )
         try:
-            self._connection = await self._establish(opened)
+            self._connection = await self._establish(opened, member)
         except BaseException:
             await opened.close()  # or it does so itself when it is forgotten, perhaps where no loop runs any more
             raise
-        self._opened = opened
+        self._opened, self._member = opened, place_of(member)
         try:
             self.capabilities = read_capabilities(self._connection.server_properties)
         except ConfigError:
@@ -121,20 +136,21 @@ class Link:
         self.problem = ""
         self._connected.set()
 
-    async def _establish(self, opened: aio_pika.Connection) -> AbstractConnection:
+    async def _establish(self, opened: aio_pika.Connection, member: URL) -> AbstractConnection:
+        where = place_of(member)
         try:
             async with asyncio.timeout(ANSWER_S):
                 await opened.connect()
         except TimeoutError:
-            raise Unavailable(f"what listens at {self._address} says nothing within {ANSWER_S:g} s") from None
+            raise Unavailable(f"what listens at {where} says nothing within {ANSWER_S:g} s") from None
         except asyncio.CancelledError as error:
             if is_ours():
                 raise
-            raise connect_error(error, self._address) from None
+            raise connect_error(error, where) from None
         except Exception as error:
-            raise connect_error(error, self._address) from error
+            raise connect_error(error, where) from error
         if opened.transport is None:
-            raise Unavailable(f"RabbitMQ at {self._address} closed the connection at once")
+            raise Unavailable(f"RabbitMQ at {where} closed the connection at once")
         return opened.transport.connection
 
     async def _disconnect(self) -> None:
@@ -149,11 +165,11 @@ class Link:
         while True:
             if self._connection is not None:
                 await asyncio.wait([self._connection.closing])
-            self.problem = f"the connection to RabbitMQ at {self._address} was lost"
-            log.warning("bus.disconnected", use=self.use, broker=str(self._address), reason=_reason(self._connection))
+            self.problem = f"the connection to RabbitMQ at {self._member} was lost"
+            log.warning("bus.disconnected", use=self.use, broker=self._member, reason=_reason(self._connection))
             await self._disconnect()
             await self._reconnect()
-            log.info("bus.reconnected", use=self.use, broker=str(self._address))
+            log.info("bus.reconnected", use=self.use, broker=self._member)
 
     async def _reconnect(self) -> None:
         pause_s, said = _FIRST_PAUSE_S, ""

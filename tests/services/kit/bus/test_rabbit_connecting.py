@@ -17,8 +17,10 @@ from services.kit.bus.rabbit.address import parse_address
 from services.kit.bus.rabbit.bus import RabbitBus
 from services.kit.bus.rabbit.capabilities import read_capabilities
 from services.kit.bus.rabbit.faults import translated
+from services.kit.bus.rabbit.permissions import Permissions
 from services.kit.errors import ConfigError, PlatformError, Unavailable
-from tests.support.rabbit import empty_place
+from tests.support.rabbit import empty_place, user_of
+from tests.support.servers import amqp_server
 from tests.support.until import until
 
 
@@ -49,6 +51,8 @@ async def refusal(url: str) -> PlatformError:
         "amqps://user:secret@host/?no_verify_ssl=1",
         "amqp://user:secret@host/?heartbeat=0",
         "amqp://user:secret@host/#part",
+        "amqp://user:secret@host,/",
+        "amqp://user:secret@host,other:99999/",
     ],
 )
 def test_an_address_that_cannot_be_is_refused_without_its_secret(url: str) -> None:
@@ -59,7 +63,13 @@ def test_an_address_that_cannot_be_is_refused_without_its_secret(url: str) -> No
 
 def test_what_is_special_in_an_address_is_percent_encoded() -> None:
     address = parse_address("amqp://us%40er:p%2Fa%3As%3F@host/in%2Fside%20x")
-    assert (address.user, address.url.password, str(address)) == ("us@er", "p/a:s?", "host:5672")
+    assert (address.user, address.members[0].password, str(address)) == ("us@er", "p/a:s?", "host:5672")
+
+
+def test_an_address_may_name_the_members_of_a_cluster() -> None:
+    address = parse_address("amqps://user:se,cret@one,two:5673,[::1]/vhost")
+    assert str(address) == "one:5671, two:5673, [::1]:5671"
+    assert {(each.user, each.password, each.path) for each in address.members} == {("user", "se,cret", "/vhost")}
 
 
 def test_tls_is_checked_against_the_system_or_the_given_certificates(tmp_path: Path) -> None:
@@ -120,6 +130,53 @@ async def test_a_server_that_accepts_and_says_nothing_is_unavailable(place: str)
         error = await refusal(proxy.url(place))
     assert isinstance(error, Unavailable)
     assert "says nothing" in str(error)
+
+
+async def test_a_member_that_is_gone_is_passed_over_at_the_start(place: str) -> None:
+    there, gone = urlsplit(place).netloc, "127.0.0.1:1"
+    for members in (f"{there},{gone}", f"{there.rpartition('@')[0]}@{gone},{there.rpartition('@')[2]}"):
+        async with RabbitBus(urlunsplit(urlsplit(place)._replace(netloc=members))) as bus:
+            await bus.check()
+
+
+async def test_when_a_member_is_lost_the_next_one_is_taken(place: str) -> None:
+    async with proxying(place) as first, proxying(place) as second:
+        members = f"{urlsplit(first.url(place)).netloc},127.0.0.1:{second.port}"
+        async with RabbitBus(urlunsplit(urlsplit(place)._replace(netloc=members))) as bus:
+            for lost, other in ((first, second), (second, first)):
+                lost.refuse(on=True)
+                lost.cut()
+                await until(lambda: _works(bus))
+                assert other.connections
+                lost.refuse(on=False)
+
+
+async def test_a_password_that_is_changed_meanwhile_is_named(place: str) -> None:
+    with user_of(place, Permissions(configure=".*", write=".*", read=".*")) as url:
+        name = urlsplit(url).username or ""
+        async with proxying(url) as proxy, RabbitBus(proxy.url(url)) as bus:
+            await asyncio.to_thread(amqp_server().ctl, "change_password", name, "another")
+            await bus.check()  # what is connected stays so
+            proxy.cut()
+            await until(lambda: _refused(bus), timeout_s=20)
+            await asyncio.to_thread(amqp_server().ctl, "change_password", name, "secret")
+            await until(lambda: _works(bus), timeout_s=20)
+
+
+async def _refused(bus: RabbitBus) -> bool:
+    try:
+        await bus.check()
+    except Unavailable as error:
+        return "refuses this user or password" in str(error) and "secret" not in str(error)
+    return False
+
+
+async def _works(bus: RabbitBus) -> bool:
+    try:
+        await bus.check()
+    except Unavailable:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("greeting", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"AMQP\x00\x01\x00\x00", b"\x00" * 64, b""])
