@@ -5,16 +5,19 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from contracts.http.aurorax import Block, ConjunctionQuery
+from services.kit.search_rows import CHUNK_BYTES
 from services.kit.sources import read_sources, select
 from services.kit.store.ephemeris import COLUMNS, DAY_MINUTES, Column, EphemerisDay
 from services.kit.store.port import Packed, Store
-from services.search import tables
 from services.search.engine.columns import SourceColumns, columns_for, columns_of, track_of
 from services.search.engine.conjunctions import Conjunctions, Pair, Trace, concatenate
+from services.search.engine.joining import Part
 from services.search.engine.search import Terms, find
 from services.search.engine.tracks import Span as Stretch
 from services.search.engine.tracks import Track
 from services.search.filters import compile_filters
+from services.search.naming import names_of
+from services.search.part_rows import pack_part
 from services.search.spans import Span
 
 _SUBMINUTE_S = 30
@@ -38,8 +41,10 @@ def stretch_of(span: Span) -> Stretch:
     return Stretch(int(span.start.timestamp()), int(span.end.timestamp()) + 1)
 
 
-async def find_conjunctions(store: Store, tenant: str, query: ConjunctionQuery, span: Span) -> Packed:
-    """Return the rows of one span, as columns for the assembler.
+async def find_conjunctions(
+    store: Store, tenant: str, query: ConjunctionQuery, span: Span, *, chunk_bytes: int = CHUNK_BYTES
+) -> Packed:
+    """Return the rows of one span: finished ones, and those that the assembler may have to join.
 
     Raises:
         Refused: `invalid_parameter`, too much meets at one moment.
@@ -53,8 +58,8 @@ async def find_conjunctions(store: Store, tenant: str, query: ConjunctionQuery, 
         chosen = [source.identifier for source in select(sources, block)]
         read.append(await store.ephemeris.read(tenant, chosen, *days, _columns(block, query)))
     table = await asyncio.to_thread(_find, query, read, stretch)
-    chunks = tuple(await asyncio.to_thread(lambda: list(tables.encode(table))))
-    return Packed(chunks, len(table), sum(map(len, chunks)))
+    names = names_of(sources, query)
+    return await asyncio.to_thread(pack_part, Part(stretch, table), precision_of(query), names, chunk_bytes)
 
 
 def _columns(block: Block, query: ConjunctionQuery) -> Sequence[Column]:

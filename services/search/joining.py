@@ -1,19 +1,19 @@
-"""The parts of a conjunction search joined across their borders, and their rows as the client reads them."""
+"""The parts of a conjunction search joined across their borders."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from contracts.http.aurorax import ConjunctionQuery, SourceInfo
-from services.kit.errors import Undecodable
-from services.kit.search_rows import pack
-from services.kit.sources import read_sources, source_info
+from services.kit.search_rows import Packer, Place, get_chunk, reference, unpack
+from services.kit.sources import read_sources
 from services.kit.store.documents import QueryKey
 from services.kit.store.port import Packed, RecordedPart, Store
-from services.search import tables
+from services.search.conjunction_rows import render
 from services.search.conjunctions import precision_of, stretch_of, terms_of
-from services.search.engine.conjunctions import Conjunction, Conjunctions
+from services.search.engine.conjunctions import Conjunctions
 from services.search.engine.joining import Join, Part
-from services.search.rendering import at_second, time_text, to_json
+from services.search.naming import names_of
+from services.search.part_rows import OpenRows, finished_chunks, open_rows
 from services.search.spans import Span
 
 
@@ -25,84 +25,81 @@ async def joined_parts(
     Raises:
         Undecodable: a part is damaged or gone.
     """
-    names = await _names(store, key.tenant, query)
+    names = names_of(await read_sources(store, key.tenant), query)
+    reader = _Reader(store, key, query)
     joining = Join(precision_of(query))
     for number, span in enumerate(spans, 1):
-        joining.learn(Part(stretch_of(span), await _load(store, key, query, number, recorded[number].chunks)))
+        still_open, _ = await reader.read(number, recorded[number])
+        joining.learn(Part(stretch_of(span), still_open.rows))
     for number, span in enumerate(spans, 1):
-        part = Part(stretch_of(span), await _load(store, key, query, number, recorded[number].chunks))
-        yield number, await asyncio.to_thread(_render, joining.emit(part), names)
+        part = recorded[number]
+        still_open, finished = await reader.read(number, part)
+        beginning = joining.emit(Part(stretch_of(span), still_open.rows))
+        inserted = await asyncio.to_thread(_rendered, beginning, still_open, names)
+        rows = part.rows - len(still_open.rows) + len(beginning)
+        size_bytes = part.size_bytes + sum(len(row) + 1 for found in inserted.values() for _, row in found)
+        yield number, Packed(await reader.chunks(number, finished, inserted), rows, size_bytes)
 
 
-async def _load(store: Store, key: QueryKey, query: ConjunctionQuery, part: int, count: int) -> Conjunctions:
-    chunks = [await store.search_rows.get(key, part, number) for number in range(count)]
-    whole = [chunk for chunk in chunks if chunk is not None]
-    if len(whole) < count:
-        raise Undecodable("rows_gone", f"part {part} of {key.id} was removed while it was read")
-    pairs = terms_of(query, query.types[0]).counted
-    return await asyncio.to_thread(tables.decode, whole, len(query.names), pairs)
+_Inserted = Mapping[int, Sequence[tuple[int, bytes]]]
+"""By chunk: offsets, ascending, and the rows that come there."""
 
 
-async def _names(store: Store, tenant: str, query: ConjunctionQuery) -> Mapping[int, SourceInfo]:
-    names = {source.identifier: source_info(source) for source in await read_sources(store, tenant)}
-    number = 0
-    for block in query.adhoc:
-        for location in block.locations:
-            number += 1
-            place = f"{location.lat:g}, {location.lon:g}"
-            names[-number] = SourceInfo(
-                identifier=-number,
-                program="adhoc",
-                platform=place,
-                instrument_type="custom location",
-                source_type="not_applicable",
-                display_name=place,
-            )
-    return names
+class _Reader:
+    """Reads what workers stored of one search."""
+
+    def __init__(self, store: Store, key: QueryKey, query: ConjunctionQuery) -> None:
+        self._rows = store.search_rows
+        self._key = key
+        self._blocks = len(query.names)
+        self._pairs = terms_of(query, query.types[0]).counted
+
+    async def read(self, number: int, part: RecordedPart) -> tuple[OpenRows, int]:
+        """Return the open rows of a part, and how many chunks of finished rows are before them."""
+        if not part.chunks:
+            return open_rows((), self._blocks, self._pairs), 0
+        last = await get_chunk(self._rows, self._key, number, part.chunks - 1)
+        finished = finished_chunks(last)
+        others = [await get_chunk(self._rows, self._key, number, each) for each in range(finished, part.chunks - 1)]
+        return open_rows((*others, last), self._blocks, self._pairs), finished
+
+    async def chunks(self, number: int, finished: int, inserted: _Inserted) -> Sequence[bytes]:
+        """Return the chunks of the joined part: a reference to each finished one that nothing was inserted into."""
+        chunks: list[bytes] = []
+        for each in range(max(finished, *(chunk + 1 for chunk in inserted), 0)):
+            rows = inserted.get(each)
+            if rows is None:
+                chunks.append(reference(each))
+                continue
+            text = unpack(await get_chunk(self._rows, self._key, number, each)) if each < finished else b""
+            chunks += _spliced(text, rows)
+        return chunks
 
 
-def _render(table: Conjunctions, names: Mapping[int, SourceInfo]) -> Packed:
-    texts: dict[int, bytes] = {}
-    return pack(_row(row, names, texts) for row in table.rows())
+def _rendered(beginning: Conjunctions, still_open: OpenRows, names: Mapping[int, SourceInfo]) -> _Inserted:
+    """Return the rows that begin in a part, each where the open row stands that it begins with."""
+    places = dict(zip(_keys(still_open.rows), still_open.places, strict=True))
+    inserted: dict[int, list[tuple[int, bytes]]] = {}
+    for row_key, row in zip(_keys(beginning), render(beginning, names), strict=True):
+        place: Place = places[row_key]
+        inserted.setdefault(place.chunk, []).append((place.offset, row))
+    return inserted
 
 
-def _row(row: Conjunction, names: Mapping[int, SourceInfo], texts: dict[int, bytes]) -> bytes:
-    def named(source: int) -> bytes:
-        if source not in texts:
-            texts[source] = to_json((names.get(source) or _removed(source)).model_dump())
-        return texts[source]
-
-    start, end = time_text(at_second(row.start_s)), time_text(at_second(row.end_s))
-    shared = {"conjunction_type": row.trace, "start": start, "end": end}
-    head = shared | {
-        "closest_epoch": time_text(at_second(row.closest_s)),
-        "farthest_epoch": time_text(at_second(row.farthest_s)),
-        "min_distance": row.min_km,
-        "max_distance": row.max_km,
-    }
-    events = [
-        b'{"e1_source":%b,"e2_source":%b,%b}'
-        % (
-            named(event.sources[0]),
-            named(event.sources[1]),
-            to_json(shared | {"min_distance": event.min_km, "max_distance": event.max_km})[1:-1],
-        )
-        for event in row.events
-    ]
-    return b'{%b,"data_sources":[%b],"events":[%b]}' % (
-        to_json(head)[1:-1],
-        b",".join(map(named, row.sources)),
-        b",".join(events),
+def _keys(table: Conjunctions) -> Sequence[tuple[int, int, tuple[int, ...]]]:
+    return list(
+        zip(table.trace.tolist(), table.start_s.tolist(), map(tuple, table.sources.tolist()), strict=True),
     )
 
 
-def _removed(source: int) -> SourceInfo:
-    """Stand for a source that was removed while the search ran."""
-    return SourceInfo(
-        identifier=source,
-        program="removed",
-        platform="removed",
-        instrument_type="removed",
-        source_type="not_applicable",
-        display_name=f"removed source {source}",
-    )
+def _spliced(text: bytes, rows: Sequence[tuple[int, bytes]]) -> Sequence[bytes]:
+    packer = Packer()
+    done = 0
+    for offset, row in rows:
+        if offset > done:
+            packer.add(text[done : offset - 1])
+            done = offset
+        packer.add(row)
+    if done < len(text):
+        packer.add(text[done:])
+    return packer.packed().chunks

@@ -31,23 +31,25 @@ class Join:
 
     def learn(self, part: Part) -> None:
         """Take note of the rows that may go on beyond the part."""
-        touching = part.rows.take(self._touches(part))
+        touching = part.rows.take(touches(part, self._precision_s))
         tables = [touching] if self._chains is None else [self._chains, touching]
         self._chains = merge(tables, self._precision_s)
 
     def emit(self, part: Part) -> Conjunctions:
         """Return the rows that begin in the part, each to its end, wherever that is."""
-        tables = [part.rows.take(~self._touches(part))]
+        tables = [part.rows.take(~touches(part, self._precision_s))]
         if self._chains is not None:
             starts = self._chains.start_s
             tables.append(self._chains.take((starts >= part.span.start_s) & (starts < part.span.stop_s)))
         return in_order(concatenate(tables))
 
-    def _touches(self, part: Part) -> NDArray[np.bool_]:
-        first, behind = part.span.ticks(self._precision_s)
-        begins: NDArray[np.bool_] = part.rows.start_s == first * self._precision_s
-        ends: NDArray[np.bool_] = part.rows.end_s == (behind - 1) * self._precision_s
-        return begins | ends
+
+def touches(part: Part, precision_s: int) -> NDArray[np.bool_]:
+    """Say which rows of a part begin at its first moment or end at its last one: they may go on beyond it."""
+    first, behind = part.span.ticks(precision_s)
+    begins: NDArray[np.bool_] = part.rows.start_s == first * precision_s
+    ends: NDArray[np.bool_] = part.rows.end_s == (behind - 1) * precision_s
+    return begins | ends
 
 
 def join(parts: Sequence[Part], precision_s: int) -> Conjunctions:

@@ -1,6 +1,6 @@
 """Rows of searches in MongoDB: a document per chunk, and one per part that names how many there are."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from bson.binary import Binary
@@ -13,6 +13,7 @@ from services.kit.store.mongo.expiry import purge
 from services.kit.store.mongo.rows import expires_on, expires_us, key_of
 from services.kit.store.port import Packed, RecordedPart
 
+_COMMAND_BYTES, _COMMAND_CHUNKS = 4 * 1024 * 1024, 200
 _RECORD = {"part": 1, "chunks": 1, "rows": 1, "size_bytes": 1}
 
 
@@ -26,9 +27,12 @@ class MongoSearchRows:
     async def put(self, key: QueryKey, part: int, packed: Packed, expires_at: datetime | None) -> None:
         """See `port.SearchRows.put`."""
         until: Row = {"expires_on": expires_on(expires_at), "index": {"expires_us": expires_us(expires_at)}}
-        for number, chunk in enumerate(packed.chunks):
-            row: Row = {"_id": _chunk(key, part, number), "of": key_of(*key), "data": Binary(chunk), **until}
-            await self._chunks.write([ReplaceOne({"_id": {"$eq": row["_id"]}}, row, upsert=True)])
+        for numbers in _grouped(packed.chunks):
+            rows: list[Row] = [
+                {"_id": _chunk(key, part, number), "of": key_of(*key), "data": Binary(packed.chunks[number]), **until}
+                for number in numbers
+            ]
+            await self._chunks.write([ReplaceOne({"_id": {"$eq": row["_id"]}}, row, upsert=True) for row in rows])
         record: Row = {
             "_id": _part(key, part),
             "of": key_of(*key),
@@ -61,6 +65,20 @@ class MongoSearchRows:
         purged = await purge(self._parts, now)
         await purge(self._chunks, now)
         return purged
+
+
+def _grouped(chunks: Sequence[bytes]) -> Iterator[Sequence[int]]:
+    """Yield the numbers of chunks that go in one command: many small ones, or a large one."""
+    numbers: list[int] = []
+    size_bytes = 0
+    for number, chunk in enumerate(chunks):
+        if numbers and (size_bytes + len(chunk) > _COMMAND_BYTES or len(numbers) == _COMMAND_CHUNKS):
+            yield numbers
+            numbers, size_bytes = [], 0
+        numbers.append(number)
+        size_bytes += len(chunk)
+    if numbers:
+        yield numbers
 
 
 def _part(key: QueryKey, part: int) -> str:
