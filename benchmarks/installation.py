@@ -112,11 +112,23 @@ def all_in_one(folder: Path) -> Iterator[Installation]:
 
 @contextmanager
 def separate(
-    folder: Path, *, bus: str, store: str, workers: int = 1, servers: Mapping[str, int] | None = None
+    folder: Path,
+    *,
+    bus: str,
+    store: str,
+    workers: int = 1,
+    servers: Mapping[str, int] | None = None,
+    services: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Installation]:
-    """Run each service as a process on `bus` and `store`, with `workers` inference processes."""
-    names = ["result_store", *["inference"] * workers, "submitter", "gateway"]
-    environment = {"SIGHTLINE_BUS": bus, "SIGHTLINE_STORE": store, "SIGHTLINE_TOKEN_PEPPER": "of the benchmark"}
+    """Run each service as a process on `bus` and `store`: `services`, or those of images with `workers` for them."""
+    names = services or ["result_store", *["inference"] * workers, "submitter", "gateway"]
+    environment = {
+        "SIGHTLINE_BUS": bus,
+        "SIGHTLINE_STORE": store,
+        "SIGHTLINE_TOKEN_PEPPER": "of the benchmark",
+        **(settings or {}),
+    }
     with ExitStack() as stack:
         processes = [
             stack.enter_context(_serving(folder / f"{number}-{name}", name, ["serve", name], environment))

@@ -16,12 +16,20 @@ def write(path: Path, results: Mapping[str, Any]) -> None:
     Raises:
         ValueError: the marks are not there.
     """
-    text = path.read_text(encoding="utf-8")
-    before, mark, rest = text.partition(BEGIN)
+    put_between(path, BEGIN, tables(results))
+
+
+def put_between(path: Path, begin: str, text: str) -> None:
+    """Replace what stands in a document between the line `begin` and the end of the figures.
+
+    Raises:
+        ValueError: the marks are not there.
+    """
+    before, mark, rest = path.read_text(encoding="utf-8").partition(begin)
     _, end_mark, after = rest.partition(END)
     if not mark or not end_mark:
         raise ValueError(f"{path} has no marks for the figures")
-    path.write_text(f"{before}{BEGIN}\n\n{tables(results)}\n{END}{after}", encoding="utf-8")
+    path.write_text(f"{before}{begin}\n\n{text}\n{END}{after}", encoding="utf-8")
 
 
 def tables(results: Mapping[str, Any]) -> str:

@@ -34,6 +34,11 @@ def usage_of(pid: int) -> Usage:
     return Usage(sum(_cpu_s(member) for member in family), peaks[0], sum(peaks[1:]))
 
 
+def forget_peak(pid: int) -> None:
+    """Count the process's own peak memory from now on."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
+
+
 def _family(pid: int) -> Iterator[int]:
     """Yield the process, then its descendants."""
     yield pid

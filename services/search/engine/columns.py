@@ -7,7 +7,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from services.kit.store.ephemeris import DAY_MINUTES, PLACES, Column, EphemerisDay, Place, unpack_metadata
+from services.kit.store.ephemeris import (
+    DAY_MINUTES,
+    PLACES,
+    PRESENT_BYTES,
+    Column,
+    EphemerisDay,
+    Place,
+    unpack_metadata,
+)
 from services.search.engine.conjunctions import Trace
 from services.search.engine.filters import MetadataFilter
 from services.search.engine.sphere import Floats
@@ -20,6 +28,7 @@ PLACE_OF: Mapping[Trace, Place] = {"nbtrace": "nbtrace", "sbtrace": "sbtrace", "
 _DOUBLE = np.dtype("<f8")
 _CODE = np.dtype("<u2")
 _ONE_PLACE = 2 * _DOUBLE.itemsize
+_FULL = b"\xff" * PRESENT_BYTES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,13 +97,7 @@ def columns_of(source: int, days: Sequence[EphemerisDay], first_minute: int, unt
     if not days:
         nowhere = Positions(np.array([np.nan]), np.array([np.nan]))
         return SourceColumns(source, np.empty(0, np.int64), dict.fromkeys(PLACES, nowhere))
-    bits = np.unpackbits(np.frombuffer(b"".join(day.present for day in days), np.uint8))
-    minutes = np.flatnonzero(bits)
-    numbers = np.array([day.day for day in days])
-    if numbers[-1] - numbers[0] == numbers.size - 1:
-        minutes += numbers[0] * DAY_MINUTES
-    else:
-        minutes += ((numbers - np.arange(numbers.size)) * DAY_MINUTES)[minutes // DAY_MINUTES]
+    minutes = _minutes(days)
     begin, end = np.searchsorted(minutes, (first_minute, until_minute))
     names = days[0].columns
     positions = {place: _positions(days, place, slice(begin, end)) for place in PLACES if place in names}
@@ -102,6 +105,20 @@ def columns_of(source: int, days: Sequence[EphemerisDay], first_minute: int, unt
         return SourceColumns(source, minutes[begin:end], positions)
     texts, codes = _metadata(days)
     return SourceColumns(source, minutes[begin:end], positions, texts, codes[begin:end])
+
+
+def _minutes(days: Sequence[EphemerisDay]) -> Integers:
+    """Return the minutes since 1970 that days in order have."""
+    first, last = days[0].day, days[-1].day
+    follow = last - first == len(days) - 1
+    if follow and all(day.present == _FULL for day in days):  # a spacecraft's, mostly
+        return np.arange(first * DAY_MINUTES, (last + 1) * DAY_MINUTES)
+    minutes = np.flatnonzero(np.unpackbits(np.frombuffer(b"".join(day.present for day in days), np.uint8)))
+    if follow:
+        return minutes + first * DAY_MINUTES
+    numbers = np.array([day.day for day in days])
+    minutes += ((numbers - np.arange(numbers.size)) * DAY_MINUTES)[minutes // DAY_MINUTES]
+    return minutes
 
 
 def _positions(days: Sequence[EphemerisDay], place: Place, kept: slice) -> Positions:

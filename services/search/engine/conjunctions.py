@@ -6,6 +6,7 @@ cannot change its rows.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple, Self, get_args
 
 import numpy as np
@@ -104,17 +105,21 @@ class Conjunctions:
 
     def rows(self) -> Iterator[Conjunction]:
         """Give each row as an object."""
+        # Straight to the tuple: a named tuple's own constructor is a function in Python, which takes as long again.
+        event, row = partial(tuple.__new__, PairEvent), partial(tuple.__new__, Conjunction)
         events = (
             map(
-                PairEvent,
-                zip(self.sources[:, pair.first].tolist(), self.sources[:, pair.second].tolist(), strict=True),
-                self.pair_min_km[:, place].tolist(),
-                self.pair_max_km[:, place].tolist(),
+                event,
+                zip(
+                    zip(self.sources[:, pair.first].tolist(), self.sources[:, pair.second].tolist(), strict=True),
+                    self.pair_min_km[:, place].tolist(),
+                    self.pair_max_km[:, place].tolist(),
+                    strict=True,
+                ),
             )
             for place, pair in enumerate(self.pairs)
         )
-        return map(
-            Conjunction,
+        columns = (
             map(TRACES.__getitem__, self.trace.tolist()),
             map(tuple, self.sources.tolist()),
             self.start_s.tolist(),
@@ -125,6 +130,7 @@ class Conjunctions:
             self.max_km.tolist(),
             zip(*events, strict=True),
         )
+        return map(row, zip(*columns, strict=True))
 
 
 def concatenate(tables: Sequence[Conjunctions]) -> Conjunctions:

@@ -44,19 +44,26 @@ class MongoEphemeris:
         self, tenant: str, sources: Collection[int], first_day: int, until_day: int, columns: Collection[Column]
     ) -> dict[int, list[EphemerisDay]]:
         """See `source_port.Ephemeris.read`."""
-        fields = {"day": 1, "present": 1, **{f"columns.{column}": 1 for column in columns}}
-        found: dict[int, list[EphemerisDay]] = {}
-        for source in sources:
-            query = {"tenant": {"$eq": tenant}, "source": {"$eq": source}}
-            days = found[source] = []
+        fields = {"source": 1, "day": 1, "present": 1, **{f"columns.{column}": 1 for column in columns}}
+        found: dict[int, list[EphemerisDay]] = {source: [] for source in sources}
+        # A few days of many sources come in one call: the calls would cost more than the days.
+        together = max(1, _SLICE // max(1, until_day - first_day))
+        for start in range(0, len(found), together):
+            group = list(found)[start : start + together]
             after = first_day - 1
             while True:
-                between = {**query, "day": {"$gt": after, "$lt": until_day}}
-                rows = await self._collection.find(between, fields=fields, sort=(("day", 1),), limit=_SLICE)
-                days += map(_day, rows)
-                if len(rows) < _SLICE:
+                between = {
+                    "tenant": {"$eq": tenant},
+                    "source": {"$in": group},
+                    "day": {"$gt": after, "$lt": until_day},
+                }
+                order = (("source", 1), ("day", 1))
+                rows = await self._collection.find(between, fields=fields, sort=order, limit=_SLICE)
+                for row in rows:
+                    found[row["source"]].append(_day(row))
+                if len(group) > 1 or len(rows) < _SLICE:
                     break
-                after = days[-1].day
+                after = rows[-1]["day"]
         return found
 
     async def delete(self, tenant: str, source: int, first_minute: int, until_minute: int) -> int:

@@ -89,6 +89,17 @@ async def test_long_reads_give_every_day_in_order(store: Store) -> None:
     assert await stored(store) == records
 
 
+async def test_few_days_of_many_sources_come_each_with_its_source(store: Store) -> None:
+    records = {source: make_records(range(source, 5 * DAY_MINUTES, 1000 + source)) for source in range(60)}
+    for source, own in records.items():
+        await store.ephemeris.put(TENANT, source, pack(own))
+    found = await store.ephemeris.read(TENANT, range(70), DAY + 1, DAY + 4, COLUMNS)
+    wanted = range((DAY + 1) * DAY_MINUTES, (DAY + 4) * DAY_MINUTES)
+    assert {source: [record for day in days for record in unpack(day)] for source, days in found.items()} == {
+        source: [record for record in records.get(source, ()) if record.minute in wanted] for source in range(70)
+    }
+
+
 async def test_sources_and_tenants_are_apart(store: Store) -> None:
     largest = 2**63 - 1
     for source, tenant in ((SOURCE, TENANT), (largest, TENANT), (SOURCE, "other")):
