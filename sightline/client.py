@@ -13,6 +13,7 @@ from contracts.http.dead_letters import DeadLetter, DeadLetterDetail
 from contracts.http.detectors import Detector
 from contracts.http.models import Model
 from contracts.http.queries import Query
+from contracts.http.searches import SearchPlaces
 from contracts.http.tokens import Token, TokenCreated
 from contracts.v1.search import SearchType
 from sightline import dead_letters, detectors, flows, models, queries, searches, tokens
@@ -132,6 +133,10 @@ class Client:
         """Return the rows of a search. Raises NotFound until it is complete."""
         found = self.get_image_query(query)
         return self._read(searches.rows(found))
+
+    def search_places(self, query: Query | str) -> SearchPlaces:
+        """Return where the sources of each row of a conjunction search were when they were closest."""
+        return self._read(searches.places(query_id_of(query)))
 
     # Changing
 

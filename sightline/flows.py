@@ -197,6 +197,8 @@ def get_or_create_detector(
 
 
 def _satisfied(query: Query, wait_for: WaitFor) -> bool:
+    if query.search is not None and query.state == "answered":
+        return True  # what a search answers is its rows
     if query.ended and query.answer is None:
         raise QueryEnded(query)
     return query.confident if wait_for == "confident" else query.answer is not None

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from contracts.http.queries import Query
+from contracts.http.searches import SearchPlaces
 from contracts.v1.search import SearchType
-from sightline.calls import Call, Reply, json_text
+from sightline.calls import Call, Reply, json_text, reader, segment
 from sightline.errors import NotFound, NotSightline
 
 _PATHS: Mapping[SearchType, str] = {
@@ -38,6 +39,11 @@ def rows(query: Query) -> Call[list[Row]]:
     if query.search is None:
         raise NotFound("query_not_found", f"{query.id} is no search", status=404)
     return Call(method="GET", path=query.search.url, read=_rows)
+
+
+def places(query_id: str) -> Call[SearchPlaces]:
+    """Read where the sources of each row of a conjunction search were when they were closest."""
+    return Call(method="GET", path=f"/v1/queries/{segment(query_id)}/places", read=reader(SearchPlaces))
 
 
 def _id(reply: Reply) -> str:

@@ -27,6 +27,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/queries", "gateway"),
     Route("GET", "/v1/queries/{query_id}", "gateway"),
     Route("GET", "/v1/queries/{query_id}/image", "gateway"),
+    Route("GET", "/v1/queries/{query_id}/places", "gateway"),
     Route("POST", "/v1/queries/{query_id}/cancel", "gateway"),
     Route("POST", "/v1/queries/{query_id}/labels", "gateway"),
     Route("DELETE", "/v1/queries/{query_id}", "gateway"),

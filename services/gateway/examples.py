@@ -8,6 +8,7 @@ from contracts.http.dead_letters import DeadLetter, DeadLetterDetail, LetterImag
 from contracts.http.detectors import Detector
 from contracts.http.models import Manifest, ManifestInput, ManifestOutput, Model
 from contracts.http.queries import Answer, ImageInfo, ModelRef, Query, Transition
+from contracts.http.searches import SearchPlaces
 from contracts.http.tokens import Token, TokenCreated
 from contracts.v1.image_query import Score, Timings
 
@@ -147,6 +148,9 @@ def _page(resource: Resource) -> dict[str, Any]:
 
 QUERY: dict[str, Any] = _content(("answered", _QUERY), ("pending", _PENDING))
 QUERIES: dict[str, Any] = _page(_QUERY)
+PLACES: dict[str, Any] = _content(
+    ("a site and a spacecraft", SearchPlaces(places=(((56.376723, -94.643664), (57.02, -93.1)),)))
+)
 CANCELLED: dict[str, Any] = _content(("cancelled", _CANCELLED))
 LABELLED: dict[str, Any] = _content(("labelled", _LABELLED))
 DETECTOR: dict[str, Any] = _content(("door", _DETECTOR))

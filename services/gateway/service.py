@@ -14,6 +14,7 @@ from services.gateway.routes_detectors import router as detectors_router
 from services.gateway.routes_models import router as models_router
 from services.gateway.routes_queries import router as queries_router
 from services.gateway.routes_query_facts import router as query_facts_router
+from services.gateway.routes_searches import router as searches_router
 from services.gateway.routes_tokens import router as tokens_router
 from services.gateway.sources import Sources
 from services.gateway.tokens import Tokens
@@ -39,6 +40,7 @@ class Gateway:
         return (
             queries_router,
             query_facts_router,
+            searches_router,
             detectors_router,
             models_router,
             tokens_router,

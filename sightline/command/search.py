@@ -1,10 +1,9 @@
-"""Long searches over time and sources: ask, follow the parts, show the rows."""
+"""Long searches over time and sources: ask, follow the parts, give the rows."""
 
-import csv
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,13 +12,13 @@ import typer
 from contracts.http.queries import Query
 from contracts.v1.search import SearchType
 from sightline.client import Client
-from sightline.command.failures import USAGE, CommandFailed
+from sightline.command.failures import NOT_FOUND, USAGE, CommandFailed
 from sightline.command.options import Json, Url, open_client
-from sightline.command.output import print_facts, print_json, print_table, progress
+from sightline.command.output import print_facts, print_json, progress
+from sightline.command.search_rows import Wanted
 from sightline.errors import QueryEnded
-from sightline.searches import Row
 
-_POLL_S = 0.3
+_FIRST_POLL_S, _LONGEST_POLL_S = 0.05, 0.5
 _TIMEOUT_S = 60.0
 """Reading a large result takes longer than a person waits for anything else."""
 
@@ -28,6 +27,8 @@ _Start = Annotated[str | None, typer.Option("--start", help="First moment, like 
 _End = Annotated[str | None, typer.Option("--end", help="Last moment.")]
 _File = Annotated[str | None, typer.Option("--query", help="File with the whole query as JSON; - is standard input.")]
 _Csv = Annotated[bool, typer.Option("--csv", help="Rows as CSV.")]
+_Parquet = Annotated[Path | None, typer.Option("--parquet", help="File for the rows as Parquet.", dir_okay=False)]
+_Map = Annotated[Path | None, typer.Option("--map", help="File for a map of the conjunctions, a PNG.", dir_okay=False)]
 _NoWait = Annotated[bool, typer.Option("--no-wait", help="Print the ID and return.")]
 _SearchId = Annotated[str, typer.Argument(metavar="ID", help="ID of a search.")]
 
@@ -57,6 +58,8 @@ def conjunctions(
     no_wait: _NoWait = False,
     as_json: Json = False,
     as_csv: _Csv = False,
+    parquet: _Parquet = None,
+    map_file: _Map = None,
     url: Url = None,
 ) -> None:
     """Find when sources were near each other."""
@@ -68,7 +71,8 @@ def conjunctions(
     names = [f"{kind}{number}" for kind, found in blocks.items() for number in range(1, len(found) + 1)]
     pairs = {f"{one}-{other}": distance for at, one in enumerate(names) for other in names[at + 1 :]}
     query = _query(query_file, start, end, {**blocks, "max_distances": pairs, "conjunction_types": types or []})
-    _ask("conjunction", query, no_wait=no_wait, as_json=as_json, as_csv=as_csv, url=url)
+    wanted = Wanted(as_json=as_json, as_csv=as_csv, parquet=parquet, map=map_file)
+    _ask("conjunction", query, wanted, no_wait=no_wait, url=url)
 
 
 def ephemeris(
@@ -80,11 +84,13 @@ def ephemeris(
     no_wait: _NoWait = False,
     as_json: Json = False,
     as_csv: _Csv = False,
+    parquet: _Parquet = None,
     url: Url = None,
 ) -> None:
     """Find where sources were, minute by minute."""
     query = _query(query_file, start, end, {"data_sources": _criteria(source or "")})
-    _ask("ephemeris", query, no_wait=no_wait, as_json=as_json, as_csv=as_csv, url=url)
+    wanted = Wanted(as_json=as_json, as_csv=as_csv, parquet=parquet)
+    _ask("ephemeris", query, wanted, no_wait=no_wait, url=url)
 
 
 def data_products(
@@ -97,12 +103,14 @@ def data_products(
     no_wait: _NoWait = False,
     as_json: Json = False,
     as_csv: _Csv = False,
+    parquet: _Parquet = None,
     url: Url = None,
 ) -> None:
     """Find what was made of the data of sources."""
     asked = {"data_sources": _criteria(source or ""), "data_product_type_filters": types or []}
     query = _query(query_file, start, end, asked)
-    _ask("data_product", query, no_wait=no_wait, as_json=as_json, as_csv=as_csv, url=url)
+    wanted = Wanted(as_json=as_json, as_csv=as_csv, parquet=parquet)
+    _ask("data_product", query, wanted, no_wait=no_wait, url=url)
 
 
 def status(search_id: _SearchId, *, as_json: Json = False, url: Url = None) -> None:
@@ -115,11 +123,25 @@ def status(search_id: _SearchId, *, as_json: Json = False, url: Url = None) -> N
     print_facts(_facts(query))
 
 
-def get(search_id: _SearchId, *, as_json: Json = False, as_csv: _Csv = False, url: Url = None) -> None:
-    """Wait for a search and show its rows."""
+def get(
+    search_id: _SearchId,
+    *,
+    as_json: Json = False,
+    as_csv: _Csv = False,
+    parquet: _Parquet = None,
+    map_file: _Map = None,
+    url: Url = None,
+) -> None:
+    """Wait for a search and give its rows."""
+    wanted = Wanted(as_json=as_json, as_csv=as_csv, parquet=parquet, map=map_file)
+    wanted.check()
     with open_client(url, timeout_s=_TIMEOUT_S) as client:
+        search = client.get_image_query(search_id).search
+        if search is None:
+            raise CommandFailed(f"{search_id} is no search", exit_code=NOT_FOUND)
+        wanted.check(search.type)
         _follow(client, search_id)
-        _show(client.search_rows(search_id), as_json=as_json, as_csv=as_csv)
+        wanted.give(client, search_id, search.type)
 
 
 def cancel(search_id: _SearchId, *, url: Url = None) -> None:
@@ -128,9 +150,8 @@ def cancel(search_id: _SearchId, *, url: Url = None) -> None:
         print(search_id, client.cancel(search_id).state)
 
 
-def _ask(
-    search_type: SearchType, query: dict[str, Any], *, no_wait: bool, as_json: bool, as_csv: bool, url: str | None
-) -> None:
+def _ask(search_type: SearchType, query: dict[str, Any], wanted: Wanted, *, no_wait: bool, url: str | None) -> None:
+    wanted.check(search_type)
     with open_client(url, timeout_s=_TIMEOUT_S) as client:
         search_id = client.search(search_type, query)
         if no_wait:
@@ -138,7 +159,7 @@ def _ask(
             return
         print(search_id, file=sys.stderr)
         _follow(client, search_id)
-        _show(client.search_rows(search_id), as_json=as_json, as_csv=as_csv)
+        wanted.give(client, search_id, search_type)
 
 
 def _follow(client: Client, search_id: str) -> None:
@@ -149,60 +170,15 @@ def _follow(client: Client, search_id: str) -> None:
     """
     with progress() as bar:
         task = bar.add_task("searching", total=None)
-        query = client.get_image_query(search_id)
+        query, pause_s = client.get_image_query(search_id), _FIRST_POLL_S
         while not query.ended:
             if query.search is not None:
                 bar.update(task, total=query.search.parts, completed=query.search.parts_done)
-            time.sleep(_POLL_S)
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_POLL_S)
             query = client.get_image_query(search_id)
     if query.state != "answered":
         raise QueryEnded(query)
-
-
-def _show(rows: Sequence[Row], *, as_json: bool, as_csv: bool) -> None:
-    if as_json:
-        for row in rows:
-            print(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
-        return
-    cells = [_cells(row) for row in rows]
-    columns = list(cells[0]) if cells else []
-    if as_csv:
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(list(row.values()) for row in cells)
-        return
-    if cells:
-        print_table([column.upper() for column in columns], (list(row.values()) for row in cells))
-    print(f"{len(rows)} results", file=sys.stderr)
-
-
-def _cells(row: Row) -> dict[str, str]:
-    """Return a row as flat text: sources by name, positions as two numbers, metadata as JSON."""
-    if "data_sources" in row:
-        return {
-            "type": row["conjunction_type"],
-            "start": row["start"],
-            "end": row["end"],
-            "min_km": f"{row['min_distance']:.3f}",
-            "max_km": f"{row['max_distance']:.3f}",
-            "closest": row["closest_epoch"],
-            "sources": " + ".join(_name(source) for source in row["data_sources"]),
-        }
-    flat = {"source": _name(row["data_source"])}
-    for key, value in row.items():
-        if isinstance(value, dict) and set(value) == {"lat", "lon"}:
-            flat[f"{key}_lat"], flat[f"{key}_lon"] = (_number(value[axis]) for axis in ("lat", "lon"))
-        elif key != "data_source":
-            flat[key] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return flat
-
-
-def _name(source: dict[str, Any]) -> str:
-    return f"{source['program']}/{source['platform']}"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
 
 
 def _facts(query: Query) -> Iterable[tuple[str, str]]:

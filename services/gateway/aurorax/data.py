@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from services.gateway.aurorax.finding import Search, find_search
+from services.gateway.aurorax.finding import Search, check_complete, find_search
 from services.kit.aurorax import PREFIX, read_json
 from services.kit.errors import Refused
 from services.kit.http import PlatformDep, Reader
@@ -23,7 +23,7 @@ _PLACES = ("location_geo", "location_gsm", "nbtrace", "sbtrace")
 async def get_data(kind: str, request_id: str, caller: Reader, platform: PlatformDep) -> StreamingResponse:
     """Answer with every row."""
     search = await find_search(platform, caller.tenant, request_id, kind)
-    _check_complete(search)
+    check_complete(search)
     return _streamed(read_result(platform.store.search_rows, search.document.key))
 
 
@@ -36,7 +36,7 @@ async def get_chosen_data(
     if not isinstance(chosen, dict):
         raise Refused("invalid_parameter", "response_format must be a JSON object")
     search = await find_search(platform, caller.tenant, request_id, kind)
-    _check_complete(search)
+    check_complete(search)
     return _streamed(_chosen(platform.store.search_rows, search, chosen))
 
 
@@ -55,13 +55,6 @@ def choose(value: Any, chosen: Any) -> Any:
         # The client builds a position from both numbers: of one that is kept neither is dropped.
         kept[key] = value[key] if choice is True or key in _PLACES else choose(value[key], choice)
     return kept
-
-
-def _check_complete(search: Search) -> None:
-    if search.document.state != "answered":
-        state = search.document.state
-        detail = "it is not complete yet" if not search.document.ended else f"its state is {state}"
-        raise Refused("query_not_found", f"the request has no data: {detail}")
 
 
 async def _chosen(store: SearchRows, search: Search, chosen: Any) -> AsyncIterator[bytes]:

@@ -49,6 +49,18 @@ async def find_search(platform: Platform, tenant: str, request_id: str, kind: st
     return Search(found, document, request)
 
 
+def check_complete(search: Search) -> None:
+    """Return if the rows of the search are all there.
+
+    Raises:
+        Refused: query_not_found, with the state.
+    """
+    if search.document.state != "answered":
+        state = search.document.state
+        detail = "it is not complete yet" if not search.document.ended else f"its state is {state}"
+        raise Refused("query_not_found", f"the request has no data: {detail}")
+
+
 def _why_not(platform: Platform, request_id: str) -> Refused:
     minted_at, days = id_time(request_id), platform.settings.retention_days
     if minted_at is not None and minted_at + timedelta(days=days) <= platform.clock.now():

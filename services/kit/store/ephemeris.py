@@ -116,6 +116,17 @@ def unpack(day: EphemerisDay) -> list[EphemerisRecord]:
     ]
 
 
+def position_at(day: EphemerisDay, place: Place, minute: int) -> Position | None:
+    """Return where the source was at a minute since 1970; None when it has no record then, or no place in it."""
+    until = int.from_bytes(day.present, "big") >> (DAY_MINUTES - 1 - minute % DAY_MINUTES)
+    if not until & 1:
+        return None
+    data, number = day.columns[place], until.bit_count() - 1
+    count = len(data) // _DOUBLE // 2
+    lat, lon = (struct.unpack_from("<d", data, _DOUBLE * at)[0] for at in (number % count, count + number % count))
+    return None if math.isnan(lat) and math.isnan(lon) else Position(lat, lon)
+
+
 def merge(old: EphemerisDay, new: EphemerisDay) -> EphemerisDay:
     """Return a day with the minutes of both; where both have one, that of `new`."""
     return pack((*unpack(old), *unpack(new)))[0]

@@ -1,0 +1,1 @@
+"""Maps of what conjunction searches find; drawing needs Pillow, the extra `map`."""
