@@ -1,4 +1,4 @@
-"""The demo: ask about frames of a video in one process, look the answers up by their IDs in another.
+"""The demo: ask about frames of a video in one process, look the answers up by their IDs in another; then search.
 
 This process is the submitting machine. It also starts the platform, and afterwards compares the answers with the truth.
 """
@@ -22,6 +22,7 @@ import cv2
 
 from examples.door.contact_sheet import Answered, draw, read_frames
 from examples.door.local_platform import child, started
+from examples.space import demo as search
 from services.kit.errors import PlatformError
 from services.submitter.capture_command import run_capture
 from services.submitter.capture_loop import Submitted
@@ -43,10 +44,11 @@ class _Run:
     ids: Path
     answers: Path
     picture: Path
+    map: Path
 
 
 def run(*, keep: bool, interval_ms: int, output: Path, bus: str | None, store: str | None) -> int:
-    """Run the demo; return 0 if every query was answered and at least 95 % of the answers are right.
+    """Run the demo; return 0 if every query was answered, 95 % of the answers are right and the search found something.
 
     What it started is gone when this returns, also after Ctrl-C and SIGTERM; what it found stays in `output`.
     """
@@ -54,10 +56,11 @@ def run(*, keep: bool, interval_ms: int, output: Path, bus: str | None, store: s
     servers = {name: url for name, url in (("SIGHTLINE_BUS", bus), ("SIGHTLINE_STORE", store)) if url}
     try:
         output.mkdir(parents=True, exist_ok=True)
-        files = _Run(output / "ids.txt", output / "answers.jsonl", output / "answers.png")
+        files = _Run(*(output / name for name in ("ids.txt", "answers.jsonl", "answers.png", "conjunctions.png")))
         with _ended_by_sigterm(), ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sightline-demo-")))
-            url = stack.enter_context(started(folder, servers))
+            sources = search.fill(folder / "data", servers)
+            url = stack.enter_context(started(folder, {**search.SETTINGS, **servers}))
             print(f"The platform is ready at {url} (in a process of its own, data in {folder}).")
             # The other machine is there before the first ID is: it looks each up within milliseconds.
             files.answers.unlink(missing_ok=True)
@@ -65,7 +68,9 @@ def run(*, keep: bool, interval_ms: int, output: Path, bus: str | None, store: s
             retriever = stack.enter_context(child(["examples.door.retrieve", *arguments], feed=True))
             _register(url)
             frames = _submit(url, interval_ms, files, retriever)
-            good = _compare(frames, files, time.monotonic() - began)
+            good = _compare(frames, files)
+            good &= search.run(url, sources, files.map)
+            print(f"\n{time.monotonic() - began:.0f} s in all")
             if keep:
                 _stay(url, files)
     except (SightlineError, PlatformError, RuntimeError, OSError, subprocess.TimeoutExpired) as error:
@@ -132,7 +137,7 @@ def _capture(url: str, interval_ms: int, saved: IO[str], wire: IO[bytes], frames
     )
 
 
-def _compare(frames: dict[str, int], files: _Run, seconds: float) -> bool:
+def _compare(frames: dict[str, int], files: _Run) -> bool:
     """Compare the answers with the truth, write the picture, say what came of it."""
     truth = {frame["index"]: frame["open"] for frame in json.loads(TRUTH.read_text(encoding="utf-8"))["frames"]}
     queries = [Query.model_validate_json(line) for line in files.answers.read_text(encoding="utf-8").splitlines()]
@@ -147,9 +152,7 @@ def _compare(frames: dict[str, int], files: _Run, seconds: float) -> bool:
     answered = sum(query.answer is not None for query in queries)
     hits = sum(answer.right for answer in answers)
     accuracy = hits / len(frames) if frames else 0.0
-    print(
-        f"\n{len(frames)} submitted, {answered} answered, {hits} right: accuracy {accuracy:.1%}, {seconds:.0f} s in all"
-    )
+    print(f"\n{len(frames)} submitted, {answered} answered, {hits} right: accuracy {accuracy:.1%}")
     print(f"Picture of every frame with its answer: {files.picture}")
     return bool(frames) and answered == len(frames) == len(queries) and accuracy >= NEEDED
 
@@ -162,6 +165,8 @@ The platform stays up until Ctrl-C. Try, in another terminal:
   sightline list
   sightline get - < {files.ids}
   sightline submit YOUR.jpg --detector {DETECTOR} --wait 10
+  sightline search conjunctions --start 2020-01-01T00:00:00 --end 2020-01-04T23:59:59 \\
+      --ground themis-asi/gillam --space swarm --distance 300 --map gillam.png
   sightline detectors create helmet "Does everybody wear a helmet?"
   sightline submit YOUR.jpg --detector helmet && sightline review
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from examples.space.dataset import load
 from services.kit.clock import SystemClock
 from services.kit.errors import PlatformError
+from services.kit.logging import configure
 from services.kit.runtime import open_store
 from services.kit.settings import load as load_settings
 
@@ -19,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, help="folder of the embedded store, as for `sightline up`")
     parser.add_argument("--tenant", default="default")
     given = parser.parse_args(arguments)
+    configure("WARNING", "console")
     try:
         sources = asyncio.run(_fill(given.data, given.tenant))
     except PlatformError as error:

@@ -19,14 +19,15 @@ def demo(
         bool, typer.Option("--keep", help="Stay up afterwards, until Ctrl-C, and say what to try.")
     ] = False,
     interval_ms: Annotated[int, typer.Option(min=1, help="Milliseconds of video between two frames.")] = 250,
-    output: Annotated[Path, typer.Option(help="Folder for the IDs and the picture.")] = Path("demo-output"),
+    output: Annotated[Path, typer.Option(help="Folder for the IDs and the pictures.")] = Path("demo-output"),
     bus: Annotated[str | None, typer.Option(help="Address of a bus, instead of an embedded one.")] = None,
     store: Annotated[str | None, typer.Option(help="Address of a store, instead of an embedded one.")] = None,
 ) -> None:
-    """Run the main job on a video of a door, and show what came of it.
+    """Run the main job on a video of a door, then a long search, and show what came of them.
 
     Starts a platform of its own, submits frames as a camera would, and looks every answer up by its ID from another
-    process. Exit code 0 when every query was answered and at least 95 % of the answers are right.
+    process. Then it asks, checks, waits for and gets a search over time. Exit code 0 when every query was answered, at
+    least 95 % of the answers are right and the search found something.
     """
     door = part("examples.door.demo", "embedded")
     exit_code = door.run(keep=keep, interval_ms=interval_ms, output=output, bus=bus, store=store)

@@ -64,7 +64,9 @@ class Sheet:
     def save(self, path: Path) -> None:
         """Write the drawing as a PNG file."""
         size = (self._size[0] * _FINAL_SCALE, self._size[1] * _FINAL_SCALE)
-        self._image.resize(size, Image.Resampling.LANCZOS).save(path, format="PNG", optimize=True)
+        smooth = self._image.resize(size, Image.Resampling.LANCZOS)
+        # A palette makes the file a third; without dither, which would put grain on the paper.
+        smooth.quantize(256, dither=Image.Dither.NONE).save(path, format="PNG", optimize=True)
 
 
 def _scaled(points: Sequence[Point]) -> list[Point]:

@@ -75,9 +75,16 @@ def test_every_frame_is_answered_by_its_id_and_right(tmp_path: Path) -> None:
     assert re.findall(r"submitted (iq_\w+)  frame \d+", said) == ids
     assert [row[0] for row in _ROW.findall(said)] == ids
     assert "48 submitted, 48 answered" in said
-    picture = cv2.imread(str(output / "answers.png"))
-    assert picture is not None
-    assert picture.shape[0] > 500
+    search = re.search(r"asked +(sr_[0-9A-Za-z]{27})", said)
+    assert search is not None
+    for step in ("checked ", "waited ", "got "):
+        assert re.search(rf"{step} +{search[1]}", said), step
+    assert "answered, 4 of 4 parts" in said
+    assert len(re.findall(r"^2020-01-0\d.+ Swarm [ABC] +\d", said, re.MULTILINE)) == 5
+    for name in ("answers.png", "conjunctions.png"):
+        picture = cv2.imread(str(output / name))
+        assert picture is not None, name
+        assert picture.shape[0] > 500
     assert list(temporary.iterdir()) == []
     assert group_is_gone(process)
 

@@ -4,15 +4,21 @@ import asyncio
 import csv
 import io
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from services.kit.store.sqlite import SqliteStore
+from sightline import Client
 from tests.sightline.command.conftest import Run
 from tests.support.searching import conjunction_query, load_sources
-from tests.support.server import Server, serving
+from tests.support.server import Server, clean_environment, serving
 
 SPAN = ("--start", "2020-01-01T00:00:00", "--end", "2020-01-04T23:59:59")
 NEAR = ("conjunctions", *SPAN, "--ground", "themis-asi/gillam,fort smith", "--space", "swarm")
@@ -65,10 +71,74 @@ def test_ephemeris_and_data_products_are_shown(sightline: Run, sky: Server) -> N
     assert len(products) == 8
 
 
+def test_rows_are_written_as_parquet_with_types(sightline: Run, sky: Server, tmp_path: Path) -> None:
+    file = tmp_path / "found.parquet"
+    documents = sightline("search", *NEAR, "--json", "--parquet", file, url=sky.url).documents
+    table = parquet.read_table(file)
+    assert table.num_rows == len(documents) > 0
+    first = table.slice(0, 1).to_pylist()[0]
+    assert first["start"] == datetime.fromisoformat(documents[0]["start"]).replace(tzinfo=UTC)
+    assert first["min_distance"] == documents[0]["min_distance"]
+    assert first["data_sources"] == documents[0]["data_sources"]
+    assert first["events"][0]["e2_source"]["platform"] == "swarma"
+    minutes = ("--start", "2020-01-01T00:00:00", "--end", "2020-01-01T00:02:00")
+    alone = sightline("search", "ephemeris", *minutes, "--source", "swarm", "--parquet", file, url=sky.url)
+    assert alone.stdout == ""
+    assert "3 results" in alone.stderr
+    rows = parquet.read_table(file).to_pylist()
+    assert [row["epoch"].minute for row in rows] == [0, 1, 2]
+    assert rows[0]["location_gsm"] == {"lat": None, "lon": None}
+    assert json.loads(rows[0]["metadata"]) == {"state": "synthetic"}
+    never = ("data-products", *SPAN, "--source", "themis-asi", "--type", "movie", "--parquet", file)
+    assert sightline("search", *never, url=sky.url).exit_code == 0
+    empty = parquet.read_table(file)
+    assert (empty.num_rows, empty.column_names[-1]) == (0, "metadata")
+
+
+def test_conjunctions_are_drawn_on_a_map(sightline: Run, sky: Server, tmp_path: Path) -> None:
+    search_id = sightline("search", *NEAR, "--no-wait", url=sky.url).stdout.strip()
+    drawn = sightline("search", "get", search_id, "--map", tmp_path / "map.png", url=sky.url)
+    assert (drawn.exit_code, drawn.stdout) == (0, "")
+    assert re.search(r"a map of \d+ conjunctions", drawn.stderr)
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+    other = sightline("search", "ephemeris", *SPAN, "--source", "swarm", "--no-wait", url=sky.url).stdout.strip()
+    refused = sightline("search", "get", other, "--map", tmp_path / "none.png", url=sky.url)
+    assert refused.exit_code == 2
+    assert "draws conjunctions" in refused.stderr
+
+
+@pytest.mark.parametrize(("option", "package"), [("--parquet", "pyarrow"), ("--map", "PIL")])
+def test_a_package_that_is_missing_is_said_before_the_search_is_asked(
+    sky: Server, tmp_path: Path, option: str, package: str
+) -> None:
+    without = f"import sys; sys.modules[{package!r}] = None; from sightline.command import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", without, "search", *NEAR, option, str(tmp_path / "file")],
+        env=clean_environment({"SIGHTLINE_URL": sky.url}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    extra = option.removeprefix("--")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"sightline: {package} is not installed: this part needs `pip install sightline[{extra}]`\n"
+
+
+def test_a_search_is_waited_for_as_any_query(sky: Server) -> None:
+    with Client(sky.url) as client:
+        search_id = client.search("conjunction", conjunction_query())
+        assert client.wait_for_result(search_id, timeout_s=20).state == "answered"
+        assert len(client.search_places(search_id).places) == len(client.search_rows(search_id))
+
+
 def test_what_is_wrong_is_one_line(sightline: Run, sky: Server) -> None:
     refused = sightline("search", "conjunctions", *SPAN, "--ground", "nowhere", "--space", "swarm", url=sky.url)
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert "ground1: no data source" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
     assert sightline("search", "conjunctions", url=sky.url).exit_code == 2
+    assert sightline("search", *NEAR, "--csv", "--json", url=sky.url).exit_code == 2
+    nowhere = sightline("search", *NEAR, "--parquet", "/nowhere/at/all", url=sky.url)
+    assert (nowhere.exit_code, nowhere.stdout) == (2, "")
+    assert "there is no such folder" in nowhere.stderr
     assert sightline("search", "get", "sr_" + "0" * 27, url=sky.url).exit_code == 3
