@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.http.sources import SourceType
 from examples.space.orbits import ORBITS, Orbit, ground_track, northern_trace
 from examples.space.sites import SITES as PLACES
 from examples.space.sites import Site
 from services.kit.store.ephemeris import PRESENT_BYTES, Column, EphemerisDay, EphemerisRecord, Position, pack
 from services.kit.store.port import Store
-from services.kit.store.records import SourceRecord, SourceType
+from services.kit.store.records import SourceRecord
 from services.search.engine.conjunctions import Pair
 from services.search.engine.search import Terms
 
