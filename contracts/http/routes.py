@@ -100,6 +100,12 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/v1/data_sources/{identifier}", "gateway"),
     Route("PATCH", "/api/v1/data_sources/{identifier}", "gateway", 256 * KIB),
     Route("DELETE", "/api/v1/data_sources/{identifier}", "gateway"),
+    Route("POST", "/api/v1/data_sources/{identifier}/ephemeris", "gateway", 128 * MIB),
+    Route("DELETE", "/api/v1/data_sources/{identifier}/ephemeris", "gateway"),
+    Route("POST", "/api/v1/data_sources/{identifier}/data_products", "gateway", 128 * MIB),
+    Route("DELETE", "/api/v1/data_sources/{identifier}/data_products", "gateway", 32 * MIB),
+    Route("GET", "/api/v1/availability/ephemeris", "gateway"),
+    Route("GET", "/api/v1/availability/data_products", "gateway"),
     Route("GET", "/api/v1/utils/admin/search_requests", "gateway"),
     Route("DELETE", "/api/v1/utils/admin/search_requests/{request_id}", "gateway"),
 )

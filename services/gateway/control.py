@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from services.gateway.dead_letters import DeadLetters
 from services.gateway.detectors import Detectors
 from services.gateway.models import Models
+from services.gateway.source_records import SourceRecords
 from services.gateway.sources import Sources
 from services.gateway.tokens import Tokens
 from services.kit.http import get_service
@@ -18,6 +19,7 @@ class Control(Protocol):
     detectors: Detectors
     models: Models
     sources: Sources
+    source_records: SourceRecords
     tokens: Tokens
     dead_letters: DeadLetters
 

@@ -16,6 +16,7 @@ from services.gateway.routes_queries import router as queries_router
 from services.gateway.routes_query_facts import router as query_facts_router
 from services.gateway.routes_searches import router as searches_router
 from services.gateway.routes_tokens import router as tokens_router
+from services.gateway.source_records import SourceRecords
 from services.gateway.sources import Sources
 from services.gateway.tokens import Tokens
 from services.kit.auth import pepper_of
@@ -31,6 +32,7 @@ class Gateway:
         self.detectors = Detectors(platform)
         self.models = Models(platform)
         self.sources = Sources(platform)
+        self.source_records = SourceRecords(platform)
         self.tokens = Tokens(platform.store, platform.clock, pepper_of(platform.settings))
         self.dead_letters = DeadLetters(platform)
 

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
-from services.gateway.aurorax import admin, data, describe, requests, sources
+from services.gateway.aurorax import admin, availability, data, describe, records, requests, sources
 
-ROUTERS: tuple[APIRouter, ...] = (describe.router, admin.router, requests.router, data.router, sources.router)
+_PARTS = (describe, admin, requests, data, sources, records, availability)
+ROUTERS: tuple[APIRouter, ...] = tuple(part.router for part in _PARTS)

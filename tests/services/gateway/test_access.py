@@ -83,6 +83,12 @@ NEEDED: dict[tuple[str, str], Scope] = {
     ("GET", "/api/v1/data_sources/{identifier}"): "queries:read",
     ("PATCH", "/api/v1/data_sources/{identifier}"): "sources:write",
     ("DELETE", "/api/v1/data_sources/{identifier}"): "sources:write",
+    ("POST", "/api/v1/data_sources/{identifier}/ephemeris"): "sources:write",
+    ("DELETE", "/api/v1/data_sources/{identifier}/ephemeris"): "sources:write",
+    ("POST", "/api/v1/data_sources/{identifier}/data_products"): "sources:write",
+    ("DELETE", "/api/v1/data_sources/{identifier}/data_products"): "sources:write",
+    ("GET", "/api/v1/availability/ephemeris"): "queries:read",
+    ("GET", "/api/v1/availability/data_products"): "queries:read",
     ("GET", "/api/v1/utils/admin/search_requests"): "admin",
     ("DELETE", "/api/v1/utils/admin/search_requests/{request_id}"): "admin",
 }
