@@ -23,6 +23,7 @@ class Route:
 
 
 ROUTES: tuple[Route, ...] = (
+    Route("GET", "/", "gateway"),
     Route("POST", "/v1/image-queries", "submitter", 10 * MIB),
     Route("GET", "/v1/queries", "gateway"),
     Route("GET", "/v1/queries/{query_id}", "gateway"),

@@ -50,6 +50,9 @@ Person = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=
 Identifier = Annotated[int, Field(strict=True, ge=1, le=2**53 - 1)]
 """Zero cannot be deleted from by the client, those below stand for custom locations, larger ones are no JSON numbers
 everywhere."""
+Description = Annotated[
+    str, BeforeValidator(lambda value: "" if value is None else value), StringConstraints(max_length=2000)
+]
 MetadataObject = dict[str, Any]
 
 
@@ -57,12 +60,12 @@ class SchemaField(Resource):
     """One key that the metadata of records may have. What is left out is filled in: the client's command needs it."""
 
     field_name: Name
-    description: Annotated[str, StringConstraints(max_length=2000)] = ""
+    description: Description = ""
     data_type: Annotated[str, StringConstraints(max_length=50)] = "string"
     allowed_values: Annotated[
         tuple[Any, ...], BeforeValidator(lambda value: () if value is None else value), Field(max_length=1000)
     ] = ()
-    additional_description: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    additional_description: Description = ""
     searchable: bool | None = True
 
 

@@ -14,6 +14,7 @@ from services.gateway.routes_detectors import router as detectors_router
 from services.gateway.routes_models import router as models_router
 from services.gateway.routes_queries import router as queries_router
 from services.gateway.routes_query_facts import router as query_facts_router
+from services.gateway.routes_root import router as root_router
 from services.gateway.routes_searches import router as searches_router
 from services.gateway.routes_tokens import router as tokens_router
 from services.gateway.source_records import SourceRecords
@@ -47,6 +48,7 @@ class Gateway:
             models_router,
             tokens_router,
             dead_letters_router,
+            root_router,
             *groundlight.ROUTERS,
             *aurorax.ROUTERS,
         )

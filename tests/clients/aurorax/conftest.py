@@ -39,6 +39,7 @@ class Platform:
         return subprocess.Popen(
             [str(python_of("aurorax", version)), str(PROGRAMS / program), self.url],
             env=clean_environment({"HOME": str(self.home), "MPLCONFIGDIR": str(self.home)}),
+            cwd=self.home,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

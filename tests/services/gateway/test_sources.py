@@ -50,7 +50,7 @@ def refusal(answer: httpx2.Response, status: int) -> str:
 async def test_a_source_comes_back_in_every_format(door: Door) -> None:
     added = await add(door, identifier=3)
     assert list(added) == FULL
-    assert added["ephemeris_metadata_schema"] == [FIELD | {"additional_description": None, "searchable": True}]
+    assert added["ephemeris_metadata_schema"] == [FIELD | {"additional_description": "", "searchable": True}]
     assert (added["metadata"], added["data_product_metadata_schema"]) == ({"launched": 2013}, [])
     for name, keys in {
         "identifier_only": BASIC[:1],
