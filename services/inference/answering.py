@@ -27,7 +27,7 @@ from services.inference.running import Runner
 from services.inference.triage import Ask, Triage
 from services.kit.bus.outcomes import Done, Outcome, Retry, Work
 from services.kit.clock import Clock
-from services.kit.errors import NotFound, Refused, Unavailable
+from services.kit.errors import NotFound, PlatformError, Refused, Unavailable
 from services.kit.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -137,13 +137,7 @@ class Answering:
         """Answer queries that fit into one run."""
         wanted = asks[0].model.manifest.input
         batch = empty_batch(len(asks), wanted)
-        images = await asyncio.gather(
-            *(
-                self._preparation.prepare(ask.event.tenant, ask.query.image, wanted, batch[row])
-                for row, ask in enumerate(asks)
-            ),
-            return_exceptions=True,
-        )
+        images = await self._preparation.prepare(asks[0].event.tenant, [ask.query.image for ask in asks], wanted, batch)
         good = [row for row, image in enumerate(images) if isinstance(image, Prepared)]
         ran: dict[int, _Ran | RunFailed] = {}
         if good:
@@ -231,7 +225,7 @@ class Answering:
             return self._fail(ask, "model_failed", str(error))
         return self._fail(ask, "model_missing", str(error)) if ask.last_attempt else Retry("model_missing", str(error))
 
-    def _without_image(self, ask: Ask, error: BaseException) -> Outcome:
+    def _without_image(self, ask: Ask, error: PlatformError) -> Outcome:
         if isinstance(error, Refused):
             return self._fail(ask, error.code, error.detail)
         if isinstance(error, Unavailable):

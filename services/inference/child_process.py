@@ -6,6 +6,7 @@ import os
 import select
 import subprocess
 import time
+from collections.abc import Sequence
 
 from services.inference.child import command, environment
 from services.inference.child_messages import LENGTHS, READY, Head, HeadT, pack
@@ -17,8 +18,10 @@ _CHUNK_BYTES = 1 << 20
 class Child:
     """A process that runs a module of ours and answers questions, used by one thread at a time."""
 
-    def __init__(self, module: str, *arguments: str, limit_s: float, **variables: str) -> None:
-        """Start it and wait until it is ready.
+    def __init__(
+        self, module: str, *arguments: str, limit_s: float, inherited: Sequence[int] = (), **variables: str
+    ) -> None:
+        """Start it and wait until it is ready. It inherits these descriptors, under their numbers.
 
         Raises:
             Unavailable: it does not start.
@@ -33,6 +36,7 @@ class Child:
                 env=environment(**variables),
                 start_new_session=True,  # Ctrl-C is for the worker, which drains first
                 bufsize=0,
+                pass_fds=inherited,
             )
         except OSError as error:
             raise Unavailable(f"{self.name} cannot be started: {error.strerror}") from error

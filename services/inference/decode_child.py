@@ -12,10 +12,14 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
+import numpy as np
+
 from contracts.http.models import ManifestInput
 from services.inference.child import restrict
 from services.inference.child_messages import READY, pack, read_question
-from services.inference.decode_messages import Question, Reply
+from services.inference.decode_messages import Question, Reply, Verdict
+from services.inference.preprocess import pixel_bytes
+from services.inference.shared_pixels import SharedPixels
 from services.kit.errors import Refused
 
 if TYPE_CHECKING:
@@ -60,34 +64,42 @@ def damage_in(complaints: bytes) -> str | None:
     return complaints.decode("ascii", errors="replace").splitlines()[0][:200]
 
 
-def serve(source: BinaryIO, sink: BinaryIO, complaints: Complaints, *, max_pixels: int) -> None:
+def serve(source: BinaryIO, sink: BinaryIO, complaints: Complaints, shared: SharedPixels, *, max_pixels: int) -> None:
     """Answer questions until there are no more."""
     while (asked := read_question(source, Question)) is not None:
-        reply, pixels = _answer(*asked, complaints, max_pixels=max_pixels)
-        sink.write(pack(reply, len(pixels)))
-        sink.write(pixels)
+        question, body = asked
+        wanted, rest = question.wanted, memoryview(body)
+        places = shared.view(len(question.sizes) * pixel_bytes(wanted))
+        verdicts = []
+        for number, size in enumerate(question.sizes):
+            place = places[number * pixel_bytes(wanted) :][: pixel_bytes(wanted)]
+            verdicts.append(_answer(bytes(rest[:size]), wanted, place, complaints, max_pixels=max_pixels))
+            rest = rest[size:]
+        sink.write(pack(Reply(verdicts=tuple(verdicts)), 0))
         sink.flush()
 
 
-def _answer(question: Question, data: bytes, complaints: Complaints, *, max_pixels: int) -> tuple[Reply, bytes]:
+def _answer(
+    data: bytes, wanted: ManifestInput, place: memoryview, complaints: Complaints, *, max_pixels: int
+) -> Verdict:
     from services.inference.decode import fit
 
     try:
         began = time.perf_counter()
-        picture = _decode_undamaged(data, question.wanted, complaints, max_pixels=max_pixels)
+        picture = _decode_undamaged(data, wanted, complaints, max_pixels=max_pixels)
         decoded = time.perf_counter()
-        pixels = fit(picture.pixels, question.wanted).tobytes()
+        fitted = fit(picture.pixels, wanted)
+        np.frombuffer(place, np.uint8).reshape(fitted.shape)[...] = fitted
     except Refused as refused:
-        return Reply(code=refused.code, detail=refused.detail), b""
+        return Verdict(code=refused.code, detail=refused.detail)
     except MemoryError:
-        return Reply(code="image_too_large", detail="there is not enough memory to decode it"), b""
-    reply = Reply(
+        return Verdict(code="image_too_large", detail="there is not enough memory to decode it")
+    return Verdict(
         width=picture.width,
         height=picture.height,
         decode_s=decoded - began,
         resize_s=time.perf_counter() - decoded,
     )
-    return reply, pixels
 
 
 def _decode_undamaged(data: bytes, wanted: ManifestInput, complaints: Complaints, *, max_pixels: int) -> "Picture":
@@ -102,8 +114,8 @@ def _decode_undamaged(data: bytes, wanted: ManifestInput, complaints: Complaints
 
 
 def main() -> None:
-    """Serve on standard input and output; the one argument is the most pixels of an image."""
-    max_pixels = int(sys.argv[1])
+    """Serve on standard input and output; given are the most pixels of an image and the memory for what comes out."""
+    max_pixels, shared = int(sys.argv[1]), SharedPixels(int(sys.argv[2]))
     restrict(memory_bytes=_BASE_BYTES + _BYTES_PER_PIXEL * max_pixels)
     complaints = Complaints()
     with os.fdopen(os.dup(1), "wb") as sink:
@@ -112,7 +124,7 @@ def main() -> None:
 
         sink.write(READY)
         sink.flush()
-        serve(sys.stdin.buffer, sink, complaints, max_pixels=max_pixels)
+        serve(sys.stdin.buffer, sink, complaints, shared, max_pixels=max_pixels)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ start when there is work for them, and are replaced when an image brings one dow
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import structlog
@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from contracts.http.models import ManifestInput
 from services.inference.child_process import Child
-from services.inference.decode_messages import Question, Reply
+from services.inference.decode_messages import Question, Reply, Verdict
+from services.inference.preprocess import pixel_bytes
+from services.inference.shared_pixels import SharedPixels
 from services.kit.errors import PlatformError, Refused, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -41,7 +43,7 @@ class DecoderBroken(PlatformError):  # noqa: N818 - reads as what happened
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoded:
-    """Pixels in the size and colour of a model, uint8 (height, width, channels).
+    """Pixels in the size and colour of a model, uint8 (height, width, channels); theirs until the thread decodes again.
 
     `width` and `height` are those of the picture, its orientation applied, before it was resized.
     """
@@ -53,8 +55,19 @@ class Decoded:
     resize_s: float
 
 
-Decode = Callable[[bytes, ManifestInput], Decoded]
-"""Blocks; raises Refused about the image, Unavailable when no child can be started."""
+Decode = Callable[[Sequence[bytes], ManifestInput], Sequence[Decoded | Refused]]
+"""Returns the pixels of each image, or what is wrong with it. Blocks; raises Unavailable when no child can start."""
+
+
+class _Decoder(NamedTuple):
+    """A child, and the memory in which its pixels lie."""
+
+    child: Child
+    shared: SharedPixels
+
+    def close(self) -> None:
+        self.child.close()
+        self.shared.close()
 
 
 class DecodePool:
@@ -66,7 +79,7 @@ class DecodePool:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._own = threading.local()
         self._lock = threading.Lock()
-        self._children: set[Child] = set()
+        self._decoders: set[_Decoder] = set()
         self._problem = ""
 
     async def start(self, stack: AsyncExitStack) -> None:
@@ -78,20 +91,20 @@ class DecodePool:
         """Return what `job` returns when a thread of the pool runs it with that thread's decoder."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, job, self.decode)
 
-    def decode(self, data: bytes, wanted: ManifestInput) -> Decoded:
-        """Return the pixels of `data` as `wanted`. Blocks; call it in a job.
+    def decode(self, images: Sequence[bytes], wanted: ManifestInput) -> Sequence[Decoded | Refused]:
+        """Return the pixels of each image as `wanted`, or why it cannot be used. Blocks; call it in a job.
+
+        A code is one of `services.inference.decode.decode`.
 
         Raises:
-            Refused: the image cannot be used; a code of `services.inference.decode.decode`.
             DecoderBroken: no image can be used.
             Unavailable: no child can be started.
         """
-        try:
-            return self._decode(data, wanted)
-        except Refused as refused:
-            if refused.code == "image_corrupt":
-                self._prove(wanted)
-            raise
+        results = self._together(images, wanted)
+        if any(isinstance(result, Refused) and result.code == "image_corrupt" for result in results):
+            results = [_kept(result) for result in results]
+            self._prove(wanted)
+        return results
 
     async def check(self) -> None:
         """Return unless the last child could not be started; raise Unavailable then."""
@@ -100,65 +113,92 @@ class DecodePool:
 
     def _prove(self, wanted: ManifestInput) -> None:
         """Tell a fault of an image from a fault of ours."""
-        try:
-            self._decode(_OURS, wanted)
-        except Refused as refused:
-            raise DecoderBroken(f"not even an image of ours can be decoded: {refused}") from None
+        (ours,) = self._together([_OURS], wanted)
+        if isinstance(ours, Refused):
+            raise DecoderBroken(f"not even an image of ours can be decoded: {ours}")
 
-    def _decode(self, data: bytes, wanted: ManifestInput) -> Decoded:
-        for _ in range(_TRIES):
-            child = self._child()
+    def _together(self, images: Sequence[bytes], wanted: ManifestInput) -> Sequence[Decoded | Refused]:
+        """Ask once about all of them; when that fails, about each alone, so that only the culprit fails."""
+        if len(images) > 1:
             try:
-                reply, pixels = child.ask(Question(wanted=wanted), data, answer=Reply, limit_s=self._limit_s)
-            except TimeoutError:
-                self._drop(child)
-                raise Refused("image_corrupt", f"decoding takes longer than {self._limit_s:g} s") from None
+                return self._ask(images, wanted)
             except (EOFError, OSError):
-                self._drop(child)  # it may have been killed from outside: the image gets a second chance
-                continue
-            if reply.code is not None:
-                raise Refused(reply.code, reply.detail)
-            shaped = np.frombuffer(pixels, np.uint8).reshape(wanted.height, wanted.width, wanted.channels)
-            return Decoded(shaped, reply.width, reply.height, reply.decode_s, reply.resize_s)
-        log.error("inference.decoder_crashed", image_bytes=len(data))
-        raise Refused("image_corrupt", "the decoder crashes on it")
+                return [_kept(result) for image in images for result in self._together([image], wanted)]
+        for _ in range(_TRIES):
+            try:
+                return self._ask(images, wanted)
+            except TimeoutError:
+                return [Refused("image_corrupt", f"decoding takes longer than {self._limit_s:g} s")]
+            except (EOFError, OSError):
+                pass  # it may have been killed from outside: the image gets a second chance
+        log.error("inference.decoder_crashed", image_bytes=len(images[0]))
+        return [Refused("image_corrupt", "the decoder crashes on it")]
 
-    def _child(self) -> Child:
-        child: Child | None = getattr(self._own, "child", None)
-        if child is None:
-            child = self._started()
+    def _ask(self, images: Sequence[bytes], wanted: ManifestInput) -> list[Decoded | Refused]:
+        """Ask the child of this thread. After an error, of which TimeoutError is one, the next call gets another."""
+        decoder, size = self._decoder(), pixel_bytes(wanted)
+        decoder.shared.grow(len(images) * size)
+        question = Question(wanted=wanted, sizes=tuple(len(image) for image in images))
+        try:
+            reply, _ = decoder.child.ask(question, *images, answer=Reply, limit_s=self._limit_s)
+        except (EOFError, OSError):
+            self._drop(decoder)
+            raise
+        places = np.frombuffer(decoder.shared.view(len(images) * size), np.uint8)
+        shaped = places.reshape(len(images), wanted.height, wanted.width, wanted.channels)
+        return [_result(verdict, pixels) for verdict, pixels in zip(reply.verdicts, shaped, strict=True)]
+
+    def _decoder(self) -> _Decoder:
+        decoder: _Decoder | None = getattr(self._own, "decoder", None)
+        if decoder is None:
+            decoder = self._started()
             with self._lock:
-                self._children.add(child)
-            self._own.child = child
-        return child
+                self._decoders.add(decoder)
+            self._own.decoder = decoder
+        return decoder
 
-    def _started(self) -> Child:
+    def _started(self) -> _Decoder:
+        shared = SharedPixels()
         try:
             child = Child(
                 "services.inference.decode_child",
                 str(self._max_pixels),
+                str(shared.descriptor),
                 limit_s=self._limit_s,
+                inherited=[shared.descriptor],
                 OPENCV_IO_MAX_IMAGE_PIXELS=str(self._max_pixels),
             )
         except Unavailable as error:
+            shared.close()
             self._problem = str(error)
             raise
         self._problem = ""
-        return child
+        return _Decoder(child, shared)
 
-    def _drop(self, child: Child) -> None:
-        self._own.child = None
+    def _drop(self, decoder: _Decoder) -> None:
+        self._own.decoder = None
         with self._lock:
-            self._children.discard(child)
-        child.close()
+            self._decoders.discard(decoder)
+        decoder.close()
 
     def _warm(self) -> None:
         try:
-            self._child()
+            self._decoder()
         except Unavailable as error:
             log.warning("inference.decoder_not_started", error=str(error))  # the first image will try again
 
     def _close(self) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
-        for child in self._children:
-            child.close()
+        for decoder in self._decoders:
+            decoder.close()
+
+
+def _result(verdict: Verdict, pixels: NDArray[np.uint8]) -> Decoded | Refused:
+    if verdict.code is not None:
+        return Refused(verdict.code, verdict.detail)
+    return Decoded(pixels, verdict.width, verdict.height, verdict.decode_s, verdict.resize_s)
+
+
+def _kept(result: Decoded | Refused) -> Decoded | Refused:
+    """Return the result with pixels of its own, before the child is asked again."""
+    return result if isinstance(result, Refused) else replace(result, pixels=result.pixels.copy())

@@ -23,6 +23,11 @@ def input_bytes(wanted: ManifestInput) -> int:
     return wanted.width * wanted.height * wanted.channels * np.dtype(wanted.dtype).itemsize
 
 
+def pixel_bytes(wanted: ManifestInput) -> int:
+    """Return the size of one image before that: a byte for each pixel and channel."""
+    return wanted.width * wanted.height * wanted.channels
+
+
 def empty_batch(size: int, wanted: ManifestInput) -> Batch:
     """Return room for `size` images; the values are whatever was in memory."""
     return np.empty((size, *input_shape(wanted)), np.dtype(wanted.dtype))

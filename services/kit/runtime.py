@@ -94,9 +94,7 @@ async def running(
         health.add("store", store.check)
         waiter = Waiter(bus, store, metrics, max_waiters=settings.max_waiters)
         catalog = Catalog(bus, store, metrics)
-        await waiter.start(stack)
         await catalog.start(stack)
-        health.add("wake-ups", waiter.check)
         health.add("changes", catalog.check)
         platform = Platform(
             settings=settings,
@@ -108,12 +106,13 @@ async def running(
             waiter=waiter,
             catalog=catalog,
         )
-        services = []
-        for factory in factories:
-            service = factory(platform)
+        services = [factory(platform) for factory in factories]
+        if any(service.routers for service in services):  # behind the others nobody can wait
+            await waiter.start(stack)
+            health.add("wake-ups", waiter.check)
+        for service in services:
             await service.start(stack)
             log.info("service.started", service=service.name)
-            services.append(service)
         authenticator = Authenticator(store, authenticator_pepper, settings.admitted_tenant)
         yield create_app(platform, services, authenticator, version=version("sightline"))
 

@@ -129,7 +129,9 @@ class Settings(BaseSettings):
     lanes: Annotated[tuple[Name, ...], NoDecode] = Field(
         ("default",), description="Lanes that this inference process works on, separated by commas."
     )
-    batch_size: Annotated[int, Field(ge=1, le=64)] = Field(16, description="Most images in one run of a model.")
+    batch_size: Annotated[int, Field(ge=1, le=64)] = Field(
+        48, description="Most questions worked on together; fewer are taken where a model is slow."
+    )
     inference_provider: Literal["cpu", "cuda"] = Field(
         "cpu",
         description="What runs the models; `cuda` needs an NVIDIA GPU and the extra `inference-gpu`: "

@@ -2,8 +2,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from contracts.http.models import ManifestInput
 from services.inference.decode_child import damage_in
-from services.inference.decoding import Decoded, DecodePool, DecoderBroken
+from services.inference.decoding import Decode, Decoded, DecodePool, DecoderBroken
 from services.kit.errors import Refused, Unavailable
 from tests.support import images
 
@@ -22,6 +23,16 @@ class error(Exception): ...
 def setNumThreads(count): ...
 def imdecode(*given): os.abort()
 def __getattr__(name): return 1
+"""
+_FUSSY_OPENCV = """
+import os, sys
+sys.path.remove(os.path.dirname(__file__))
+del sys.modules["cv2"]
+import cv2
+plain = cv2.imdecode
+def imdecode(data, flags):
+    return os.abort() if b"CRASH" in data.tobytes() else plain(data, flags)
+cv2.imdecode = imdecode
 """
 
 
@@ -34,7 +45,20 @@ async def pool_of(threads: int = 1, *, max_pixels: int = 1_000_000, limit_s: flo
 
 
 async def decode(pool: DecodePool, data: bytes, wanted: ManifestInput = WANTED) -> Decoded:
-    return await pool.run(lambda decode: decode(data, wanted))
+    (result,) = await decode_all(pool, [data], wanted)
+    if isinstance(result, Refused):
+        raise result
+    return result
+
+
+async def decode_all(
+    pool: DecodePool, data: Sequence[bytes], wanted: ManifestInput = WANTED
+) -> Sequence[Decoded | Refused]:
+    def job(decode: Decode) -> Sequence[Decoded | Refused]:
+        results = decode(data, wanted)  # the pixels are theirs only until the thread decodes again
+        return [each if isinstance(each, Refused) else replace(each, pixels=each.pixels.copy()) for each in results]
+
+    return await pool.run(job)
 
 
 async def code_of(pool: DecodePool, data: bytes) -> str:
@@ -55,7 +79,7 @@ def process(number: int, *names: str) -> Path:
 
 
 def children_of(pool: DecodePool) -> list[int]:
-    return [child._process.pid for child in pool._children]
+    return [decoder.child._process.pid for decoder in pool._decoders]
 
 
 async def test_many_images_at_once_come_out_right() -> None:
@@ -81,6 +105,52 @@ async def test_a_jpeg_whose_structure_is_whole_but_whose_pixels_are_damaged_is_c
         assert await code_of(pool, noise_in_the_scan(data)) == "image_corrupt"
         assert await code_of(pool, images.truncated(data) + b"\xff\xd9") == "image_corrupt"  # half of it grey
         assert (await decode(pool, data)).width == 320  # the complaint about one is not held against the next
+
+
+async def test_of_images_decoded_together_only_the_bad_ones_are_refused() -> None:
+    small, large, damaged = images.make_jpeg(1), images.make_png(2), images.damaged_jpeg()
+    async with pool_of() as pool:
+        first, bad, last = await decode_all(pool, [small, damaged, large])
+        alone = [await decode(pool, data) for data in (small, large)]
+    assert isinstance(bad, Refused)
+    assert bad.code == "image_corrupt"
+    for together, single in zip((first, last), alone, strict=True):
+        assert isinstance(together, Decoded)
+        assert (together.pixels == single.pixels).all()
+
+
+async def test_of_images_decoded_together_a_crash_costs_only_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "cv2.py").write_text(_FUSSY_OPENCV)
+    monkeypatch.syspath_prepend(tmp_path)
+    async with pool_of() as pool:
+        good = [images.make_jpeg(seed) for seed in range(3)]
+        results = await decode_all(pool, [good[0], good[1] + b"CRASH", good[2]])
+        alone = [await decode(pool, data) for data in (good[0], good[2])]
+    crashed = results[1]
+    assert isinstance(crashed, Refused)
+    assert crashed.code == "image_corrupt"
+    for together, single in zip((results[0], results[2]), alone, strict=True):
+        assert isinstance(together, Decoded)
+        assert (together.pixels == single.pixels).all()
+
+
+async def test_images_decoded_together_get_a_second_chance_when_their_child_is_killed() -> None:
+    async with pool_of() as pool:
+        await decode(pool, images.make_jpeg())
+        os.kill(children_of(pool)[0], signal.SIGKILL)
+        results = await decode_all(pool, [images.make_jpeg(seed) for seed in range(3)])
+    assert [result.width for result in results if isinstance(result, Decoded)] == [64, 64, 64]
+
+
+async def test_a_larger_model_after_a_smaller_one_gets_its_pixels() -> None:
+    async with pool_of() as pool:
+        small = await decode(pool, images.make_png(3), ManifestInput(width=8, height=8))
+        large = await decode(pool, images.make_png(3), ManifestInput(width=640, height=480))
+        assert large.pixels.shape == (480, 640, 3)
+        assert large.pixels.any()
+        assert ((await decode(pool, images.make_png(3), ManifestInput(width=8, height=8))).pixels == small.pixels).all()
 
 
 async def test_the_limits_hold_in_the_child() -> None:
