@@ -13,6 +13,7 @@ from services.inference.engine import Engine
 from services.inference.isolation import Isolation
 from services.inference.library import ModelLibrary
 from services.inference.onnx_engine import OnnxEngine
+from services.inference.pacing import Pace
 from services.inference.preparing import Preparation
 from services.inference.processors import count_processors
 from services.inference.running import Runner
@@ -83,18 +84,21 @@ class InferenceService:
         checks = ModelChecks(platform.store, platform.clock, settings)
         most = settings.breaker_failures
         self._consumers = [Consumer(platform.bus, platform.metrics, MODEL_CHECKS, checks.handle, most_failures=most)]
+        processors = count_processors()
+        paces = [Pace(least=processors, most=settings.batch_size) for _ in settings.lanes]
         self._consumers += [
             Consumer(
                 platform.bus,
                 platform.metrics,
                 IMAGE_QUERIES,
-                answering.handle,
+                pace.of(answering.handle),
                 lane=lane,
                 batch=settings.batch_size,
+                size=pace.size,
                 concurrency=_BATCHES_IN_HAND,
                 most_failures=most,
             )
-            for lane in settings.lanes
+            for lane, pace in zip(settings.lanes, paces, strict=True)
         ]
         for consumer in self._consumers:
             await consumer.start(stack, drain_s=settings.drain_s)

@@ -42,7 +42,8 @@ Decoder = Callable[[Message], Event[Payload]]
 class Consumer:
     """Consumes one queue with one handler.
 
-    `concurrency` batches of up to `batch` messages are in hand at once; the prefetch follows from the two. After
+    `concurrency` batches of up to `batch` messages are in hand at once; the prefetch follows from the two. `size` may
+    ask for smaller ones. After
     `most_failures` of ours in a row it takes nothing more until a single message succeeds.
     """
 
@@ -58,6 +59,7 @@ class Consumer:
         concurrency: int = 1,
         decoder: Decoder = decode,
         linger: Linger | None = None,
+        size: Callable[[], int] | None = None,
         most_failures: int = MOST_FAILURES,
     ) -> None:
         self._bus = bus
@@ -69,6 +71,7 @@ class Consumer:
         self._concurrency = concurrency
         self._decoder = decoder
         self._linger = linger
+        self._size = size
         self._halt = asyncio.Event()
         self._stopping = asyncio.Event()
         self._breaker = Breaker(queue.queue_name(lane), most_failures)
@@ -122,7 +125,7 @@ class Consumer:
         if self._breaker.is_open:
             await self._loop(subscription, Intake(subscription, self._halt, batch=1))
             return
-        intake = Intake(subscription, self._halt, batch=self._batch, linger=self._linger)
+        intake = Intake(subscription, self._halt, batch=self._batch, linger=self._linger, size=self._size)
         async with asyncio.TaskGroup() as loops:
             for _ in range(self._concurrency):
                 loops.create_task(self._loop(subscription, intake))

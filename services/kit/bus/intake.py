@@ -16,26 +16,34 @@ class Linger:
 
 
 class Intake:
-    """Takes batches of up to `batch` messages until `halt` is set."""
+    """Takes batches of up to `batch` messages, or what `size` says at the moment, until `halt` is set."""
 
     def __init__(
-        self, subscription: Subscription, halt: asyncio.Event, *, batch: int, linger: Linger | None = None
+        self,
+        subscription: Subscription,
+        halt: asyncio.Event,
+        *,
+        batch: int,
+        linger: Linger | None = None,
+        size: Callable[[], int] | None = None,
     ) -> None:
         self._subscription = subscription
         self._halt = halt
         self._batch = batch
         self._linger = linger
+        self._size = size
 
     async def next_batch(self) -> Sequence[Delivery]:
         """Return the next batch, or nothing once we halt."""
-        deliveries = list(await self._next(self._batch))
+        most = self._batch if self._size is None else min(self._batch, self._size())
+        deliveries = list(await self._next(most))
         if self._linger is None:
             return deliveries
         latest = deliveries
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._linger.longest_s
-        while latest and len(deliveries) < self._batch and not any(self._linger.urgent(d.message) for d in latest):
-            latest = list(await self._next(self._batch - len(deliveries), deadline - loop.time()))
+        while latest and len(deliveries) < most and not any(self._linger.urgent(d.message) for d in latest):
+            latest = list(await self._next(most - len(deliveries), deadline - loop.time()))
             deliveries += latest
         return deliveries
 

@@ -239,6 +239,16 @@ async def test_what_is_not_urgent_waits_until_the_batch_is_full_or_the_time_over
         await patient.wait_for(1)
 
 
+async def test_no_more_are_taken_than_is_asked_for_at_the_moment(bus: MemoryBus, stack: AsyncExitStack) -> None:
+    recorder = Recorder(lambda _: Done())
+    sizes = iter([1, 2, 5])
+    await bus.publish([question(str(number)) for number in range(6)])
+    consumer = Consumer(bus, Metrics(), IMAGE_QUERIES, recorder, batch=3, size=lambda: next(sizes, 1))
+    await consumer.start(stack, drain_s=5)
+    await recorder.wait_for(6)
+    assert [len(batch) for batch in recorder.batches] == [1, 2, 3]
+
+
 async def test_leaving_handles_what_lingers(bus: MemoryBus) -> None:
     recorder = Recorder(lambda _: Done())
     async with AsyncExitStack() as stack:
