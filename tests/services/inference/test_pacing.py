@@ -1,7 +1,14 @@
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
+from contracts.v1.query import QueryCancelled
 from services.inference.pacing import Pace
+from services.kit.bus.codec import encode, event_of
 from services.kit.bus.outcomes import Done, Outcome, Work
+
+AT = datetime(2026, 5, 4, tzinfo=UTC)
+EVENT = event_of(QueryCancelled(query_id="iq_" + "0" * 27, cancelled_at=AT), source="test", tenant="acme", at=AT)
+WORK = Work(EVENT, 1, False, encode(EVENT))  # what it is does not matter
 
 
 class Timer:
@@ -23,7 +30,7 @@ async def paced(each_s: Sequence[float], *, most: int = 48, least: int = 2) -> P
         return [Done()] * len(batch)
 
     for _ in each_s:
-        await pace.of(handle)([None] * pace.size())  # type: ignore[list-item] - what it is does not matter
+        await pace.of(handle)([WORK] * pace.size())
     return pace
 
 
