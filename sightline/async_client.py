@@ -4,19 +4,22 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack, cast
 
 import httpx2
 
+from contracts.http.aurorax import SourceInfo
 from contracts.http.dead_letters import DeadLetter, DeadLetterDetail
 from contracts.http.detectors import Detector
+from contracts.http.ephemeris import EphemerisStored, EphemerisUpload
 from contracts.http.models import Model
 from contracts.http.queries import Query
 from contracts.http.searches import SearchPlaces
 from contracts.http.tokens import Token, TokenCreated
 from contracts.v1.search import SearchType
-from sightline import dead_letters, detectors, flows, models, queries, searches, tokens
+from sightline import data_sources, dead_letters, detectors, flows, models, queries, searches, tokens
 from sightline.calls import Call, Page
+from sightline.data_sources import NewSource, SourceCriteria
 from sightline.dead_letters import LetterFilters, letter_id_of
 from sightline.detectors import DetectorChanges, DetectorOptions
 from sightline.images import ImageSource, read_image
@@ -134,6 +137,23 @@ class AsyncClient:
     async def search_places(self, query: Query | str) -> SearchPlaces:
         """Return where the sources of each row of a conjunction search were when they were closest."""
         return await self._read(searches.places(query_id_of(query)))
+
+    # Data sources
+
+    async def data_sources(self, **criteria: Unpack[SourceCriteria]) -> tuple[SourceInfo, ...]:
+        """Return the data sources whose program, platform and instrument_type are exactly these; all without any."""
+        return await self._read(data_sources.find(cast("dict[str, str]", criteria)))
+
+    async def create_data_source(self, **source: Unpack[NewSource]) -> SourceInfo:
+        """Add a data source. Raises Conflict (source_exists)."""
+        return await self._run(flows.once(data_sources.create(source), self._timeout_s))
+
+    async def put_ephemeris(self, source: int, upload: EphemerisUpload) -> EphemerisStored:
+        """Put whole days of a source, over what there is of their minutes; done again it changes nothing.
+
+        Nothing is stored unless all of it is right. Raises NotFound (source_not_found).
+        """
+        return await self._read(data_sources.put_ephemeris(source, upload))
 
     # Changing
 

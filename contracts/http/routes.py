@@ -50,6 +50,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/dead-letters/{letter_id}/image", "gateway"),
     Route("POST", "/v1/dead-letters/{letter_id}/requeue", "gateway"),
     Route("DELETE", "/v1/dead-letters/{letter_id}", "gateway"),
+    Route("PUT", "/v1/ephemeris/{source}", "gateway", 8 * MIB),
     # The Groundlight surface, see docs/groundlight.md.
     Route("POST", "/device-api/v1/image-queries", "submitter", 10 * MIB),
     Route("GET", "/device-api/v1/image-queries", "gateway"),

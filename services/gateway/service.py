@@ -11,6 +11,7 @@ from services.gateway.groundlight import surface as groundlight
 from services.gateway.models import Models
 from services.gateway.routes_dead_letters import router as dead_letters_router
 from services.gateway.routes_detectors import router as detectors_router
+from services.gateway.routes_ephemeris import router as ephemeris_router
 from services.gateway.routes_models import router as models_router
 from services.gateway.routes_queries import router as queries_router
 from services.gateway.routes_query_facts import router as query_facts_router
@@ -48,6 +49,7 @@ class Gateway:
             models_router,
             tokens_router,
             dead_letters_router,
+            ephemeris_router,
             root_router,
             *groundlight.ROUTERS,
             *aurorax.ROUTERS,

@@ -8,7 +8,7 @@ import structlog
 
 from services.gateway.sources import missing
 from services.kit.platform import Platform
-from services.kit.store.ephemeris import EphemerisRecord, pack
+from services.kit.store.ephemeris import DAY_MINUTES, EphemerisDay, EphemerisRecord, minutes_of, pack
 from services.kit.store.records import DataProduct, SourceRecord
 
 log = structlog.get_logger(__name__)
@@ -39,12 +39,20 @@ class SourceRecords:
         Raises:
             Refused: source_not_found, the source was removed meanwhile; nothing is left of the records.
         """
-        await self._store.ephemeris.put(source.tenant, source.identifier, await asyncio.to_thread(pack, records))
+        await self.put_days(source, await asyncio.to_thread(pack, records))
+
+    async def put_days(self, source: SourceRecord, days: Sequence[EphemerisDay]) -> None:
+        """Store days that are packed already, none twice.
+
+        Raises:
+            Refused: as `put_ephemeris`.
+        """
+        await self._store.ephemeris.put(source.tenant, source.identifier, days)
         if await self._is_gone(source):
-            for first, until in runs(record.minute for record in records):
+            for first, until in runs(day.day * DAY_MINUTES + minute for day in days for minute in minutes_of(day.present)):
                 await self._store.ephemeris.delete(source.tenant, source.identifier, first, until)
             raise missing(source.identifier)
-        log.info("gateway.ephemeris_stored", tenant=source.tenant, source=source.identifier, records=len(records))
+        log.info("gateway.ephemeris_stored", tenant=source.tenant, source=source.identifier, records=sum(map(len, days)))
 
     async def put_products(self, source: SourceRecord, products: Sequence[DataProduct]) -> None:
         """Store data products over those of the same addresses.

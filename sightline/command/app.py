@@ -8,6 +8,7 @@ from sightline.command import (
     dead,
     detectors,
     drill,
+    ephemeris,
     lookup,
     models,
     platform,
@@ -43,6 +44,7 @@ def create_app() -> typer.Typer:
     for part in (platform, submit, capture, lookup, upkeep, review, showcase, drill, completion, version):
         part.register(app)
     app.add_typer(detectors.create_app(), name="detectors")
+    app.add_typer(ephemeris.create_app(), name="ephemeris")
     app.add_typer(models.create_app(), name="models")
     app.add_typer(search.create_app(), name="search")
     app.add_typer(tokens.create_app(), name="tokens")

@@ -129,6 +129,8 @@ def position_at(day: EphemerisDay, place: Place, minute: int) -> Position | None
 
 def merge(old: EphemerisDay, new: EphemerisDay) -> EphemerisDay:
     """Return a day with the minutes of both; where both have one, that of `new`."""
+    if int.from_bytes(old.present, "big") & ~int.from_bytes(new.present, "big") == 0:
+        return new  # every minute is put again, as by an import that is done again
     return pack((*unpack(old), *unpack(new)))[0]
 
 
@@ -144,6 +146,16 @@ def extent_of(days: Sequence[EphemerisDay]) -> Extent | None:
         return None
     first, last = (days[n].day * DAY_MINUTES + minutes_of(days[n].present)[n] for n in (0, -1))
     return Extent(sum(map(len, days)), first, last)
+
+
+def shortest(place: bytes) -> bytes:
+    """Return latitudes and longitudes, as one of each when the place does not move."""
+    half = len(place) // 2
+    lats, lons = place[:half], place[half:]
+    # By their bytes: NaN is not equal to itself, and -0.0 is equal to 0.0.
+    if lats == lats[:_DOUBLE] * (half // _DOUBLE) and lons == lons[:_DOUBLE] * (half // _DOUBLE):
+        return lats[:_DOUBLE] + lons[:_DOUBLE]
+    return place
 
 
 def unpack_metadata(data: bytes) -> MetadataColumn:
@@ -166,7 +178,7 @@ def _pack_day(day: int, minutes: Mapping[int, EphemerisRecord]) -> EphemerisDay:
     columns: dict[Column, bytes] = {
         place: _pack_place([getattr(record, place) or _NOWHERE for record in records]) for place in PLACES
     }
-    columns["metadata"] = _pack_texts([record.metadata_json for record in records])
+    columns["metadata"] = pack_texts([record.metadata_json for record in records])
     return EphemerisDay(day, bitmap.to_bytes(PRESENT_BYTES, "big"), columns)
 
 
@@ -174,10 +186,7 @@ def _pack_place(positions: list[Position]) -> bytes:
     count = len(positions)
     lats = struct.pack(f"<{count}d", *(position.lat for position in positions))
     lons = struct.pack(f"<{count}d", *(position.lon for position in positions))
-    # By their bytes: NaN is not equal to itself, and -0.0 is equal to 0.0.
-    if lats == lats[:_DOUBLE] * count and lons == lons[:_DOUBLE] * count:
-        return lats[:_DOUBLE] + lons[:_DOUBLE]
-    return lats + lons
+    return shortest(lats + lons)
 
 
 def _unpack_place(data: bytes | None, count: int) -> list[Position | None]:
@@ -190,7 +199,8 @@ def _unpack_place(data: bytes | None, count: int) -> list[Position | None]:
     return [None if math.isnan(lat) and math.isnan(lon) else Position(lat, lon) for lat, lon in pairs]
 
 
-def _pack_texts(texts: list[str]) -> bytes:
+def pack_texts(texts: Sequence[str]) -> bytes:
+    """Return the column of metadata of a day, from the text of each of its minutes."""
     places = {text: code for code, text in enumerate(dict.fromkeys(texts))}
     codes = struct.pack(f"<{len(texts)}H", *(places[text] for text in texts)) if len(places) > 1 else b""
     return zlib.compress(struct.pack("<I", len(codes)) + codes + json.dumps(list(places)).encode(), _COMPRESSION)

@@ -40,6 +40,7 @@ NEEDED: dict[tuple[str, str], Scope] = {
     ("GET", "/v1/dead-letters/{letter_id}/image"): "admin",
     ("POST", "/v1/dead-letters/{letter_id}/requeue"): "admin",
     ("DELETE", "/v1/dead-letters/{letter_id}"): "admin",
+    ("PUT", "/v1/ephemeris/{source}"): "sources:write",
     ("GET", "/device-api/v1/image-queries"): "queries:read",
     ("GET", "/device-api/v1/image-queries/{query_id}"): "queries:read",
     ("GET", "/device-api/v1/image-queries/{query_id}/image"): "queries:read",

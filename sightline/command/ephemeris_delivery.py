@@ -1,0 +1,243 @@
+"""What becomes of ephemeris once it is there: checked to the end, summed up, then stored or written to a file."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from contracts.http.aurorax import SourceInfo
+from contracts.http.sources import SourceType
+from sightline.client import Client
+from sightline.command.failures import NOT_FOUND, USAGE, CommandFailed
+from sightline.command.options import open_client
+from sightline.command.output import print_facts, progress
+
+if TYPE_CHECKING:
+    from sightline.ephemeris.spool import Spool
+    from sightline.ephemeris.stretch import Stretch
+    from sightline.ephemeris.summary import Summary
+
+_TIMEOUT_S = 60.0
+_EXTRAS = {
+    "aacgmv2": "aacgm",
+    "numpy": "ephemeris",
+    "pyarrow": "ephemeris",
+    "sgp4": "ephemeris",
+    "skyfield": "ephemeris",
+    "spacepy": "footprints",
+    "sscws": "sscweb",
+}
+_MOST_MINUTES = 10 * 366 * 1440
+_PARTS = ("program", "platform", "instrument_type")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where the records go: a source by identifier or by its parts, made of type `create` if there is none."""
+
+    identifier: int | None = None
+    parts: tuple[str, ...] = ()
+    create: str | None = None
+    check: bool = False
+
+    @property
+    def column_text(self) -> str | None:
+        """What `sightline search ephemeris --csv` calls the source."""
+        return "/".join(self.parts[:2]) or None
+
+    @property
+    def name(self) -> str:
+        """What a person calls the source."""
+        return "/".join(self.parts) if self.parts else str(self.identifier)
+
+
+def target_of(source: str | None, create: str | None, *, check: bool) -> Target:
+    """Return what the options mean.
+
+    Raises:
+        CommandFailed: they do not go together.
+    """
+    if source is None:
+        if not check:
+            raise CommandFailed("say --source PROGRAM/PLATFORM/INSTRUMENT, or --check to only look", exit_code=USAGE)
+        return Target(check=True)
+    parts = tuple(part.strip() for part in source.split("/"))
+    if create is not None and create not in get_args(SourceType):
+        raise CommandFailed(f"--create is one of {', '.join(get_args(SourceType))}", exit_code=USAGE)
+    if len(parts) == 1 and parts[0].isdecimal():
+        if create is not None:
+            raise CommandFailed("--create takes --source PROGRAM/PLATFORM/INSTRUMENT", exit_code=USAGE)
+        return Target(identifier=int(parts[0]), check=check)
+    if not 2 <= len(parts) <= 3 or not all(parts) or (create is not None and len(parts) != 3):
+        raise CommandFailed("--source is PROGRAM/PLATFORM/INSTRUMENT, or an identifier", exit_code=USAGE)
+    return Target(parts=parts, create=create, check=check)
+
+
+def span_of(start: str, end: str) -> tuple[int, int]:
+    """Return the first minute since 1970 and the one behind the last.
+
+    Raises:
+        CommandFailed: they are no times, or no span.
+    """
+    span = _minute(start, "--start"), _minute(end, "--end") + 1
+    if not 0 < span[1] - span[0] <= _MOST_MINUTES:
+        raise CommandFailed("--end must not lie before --start, nor ten years behind it", exit_code=USAGE)
+    return span
+
+
+def _minute(text: str, option: str) -> int:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandFailed(f"{option} is a time like 2020-01-01T00:00", exit_code=USAGE) from None
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time
+    return int(time.timestamp()) // 60
+
+
+@contextmanager
+def extras() -> Iterator[None]:
+    """Say which extra is missing, in one line."""
+    try:
+        yield
+    except ImportError as error:
+        package = (error.name or str(error)).partition(".")[0]
+        extra = _EXTRAS.get(package, "ephemeris")
+        raise CommandFailed(f"{package} is not installed: this needs `pip install sightline[{extra}]`") from error
+
+
+def deliver(
+    stretches: "Iterable[Stretch]",
+    target: Target,
+    *,
+    name: str,
+    row_name: str = "line",
+    facts: Mapping[str, str],
+    most_step: float | None = None,
+    metadata: Mapping[str, object] | None = None,
+    total: int | None = None,
+    as_json: bool,
+    url: str | None,
+) -> None:
+    """Check everything, and only then store it.
+
+    `facts` are shown with the summary, `metadata` is that of a source that is made, `total` how many records will come
+    if that is known.
+    """
+    from sightline.ephemeris.checking import MOST_STEP_DEGREES, Checker
+    from sightline.ephemeris.packing import uploads
+    from sightline.ephemeris.spool import Spool
+
+    checker = Checker(name, unit=row_name, most_step=most_step or MOST_STEP_DEGREES)
+    with open_client(url, timeout_s=_TIMEOUT_S) as client, Spool() as spool:
+        source = None if target.check else _found(client, target)
+        with _counted(checker.checked(stretches), total) as checked:
+            spool.fill(uploads(checked))
+        if not target.check:
+            source = source or _created(client, target, metadata or {}, spool)
+            _store(client, source, spool)
+    show(checker.summary, facts, source, as_json=as_json)
+
+
+def write_out(
+    stretches: "Iterable[Stretch]",
+    out: Path,
+    *,
+    name: str,
+    facts: Mapping[str, str],
+    total: int | None = None,
+    as_json: bool,
+    **_rest: object,
+) -> None:
+    """Check everything and write it to a file, which is there only when all was right."""
+    from sightline.ephemeris.checking import Checker
+    from sightline.ephemeris.writing import written
+
+    checker = Checker(name)
+    with _counted(written(out, checker.checked(stretches)), total) as checked:
+        for _ in checked:
+            pass
+    show(checker.summary, {**facts, "file": str(out)}, None, as_json=as_json)
+
+
+@contextmanager
+def _counted(stretches: "Iterable[Stretch]", total: int | None) -> "Iterator[Iterator[Stretch]]":
+    """Show how many records went by."""
+    with progress() as bar:
+        task = bar.add_task("checking", total=total)
+
+        def counted() -> "Iterator[Stretch]":
+            for stretch in stretches:
+                yield stretch
+                bar.advance(task, len(stretch))
+
+        yield counted()
+
+
+def _found(client: Client, target: Target) -> SourceInfo | None:
+    """Return the source, or None when it is to be made."""
+    if target.identifier is not None:
+        found = [source for source in client.data_sources() if source.identifier == target.identifier]
+    else:
+        found = list(client.data_sources(**dict(zip(_PARTS, target.parts, strict=False))))
+    if len(found) > 1:
+        names = ", ".join(f"{source.identifier} ({source.instrument_type})" for source in found)
+        raise CommandFailed(f"{target.name} is several data sources: {names}", exit_code=USAGE)
+    if not found and target.create is None:
+        rule = "make it with --create TYPE, or name another"
+        raise CommandFailed(f"there is no data source {target.name}: {rule}", exit_code=NOT_FOUND)
+    return found[0] if found else None
+
+
+def _created(client: Client, target: Target, metadata: Mapping[str, object], spool: "Spool") -> SourceInfo:
+    program, platform, instrument = target.parts
+    return client.create_data_source(
+        program=program,
+        platform=platform,
+        instrument_type=instrument,
+        source_type=target.create or "",
+        display_name=f"{program} {platform}"[:50],
+        metadata=dict(metadata),
+        ephemeris_metadata_schema=[
+            {"field_name": key, "description": "", "data_type": kind} for key, kind in spool.keys.items()
+        ],
+    )
+
+
+def _store(client: Client, source: SourceInfo, spool: "Spool") -> None:
+    with progress() as bar:
+        task = bar.add_task("storing days", total=spool.days)
+        for upload in spool:
+            client.put_ephemeris(source.identifier, upload)
+            bar.advance(task, len(upload.days))
+
+
+def show(summary: "Summary", facts: Mapping[str, str], source: SourceInfo | None, *, as_json: bool) -> None:
+    """Say what it was: as facts for a person, or as one JSON document."""
+    from sightline.ephemeris.summary import time_of
+
+    places: dict[str, tuple[float, ...]] = {
+        place: tuple(round(edge, 3) for edge in found) for place, found in summary.ranges.items()
+    }
+    shown: dict[str, object] = {
+        "source": None if source is None else source.identifier,
+        "stored": source is not None,
+        "records": summary.rows,
+        "first": time_of(summary.first),
+        "last": time_of(summary.last),
+        "step minutes": summary.step,
+        "gaps": summary.gaps,
+        "repeated": summary.repeated,
+        **facts,
+        **places,
+    }
+    if as_json:
+        print(json.dumps({key.replace(" ", "_"): value for key, value in shown.items()}))
+        return
+    texts = {**shown, "source": "" if source is None else f"{source.identifier} {source.display_name}"}
+    for place, (south, north, west, east) in places.items():
+        texts[place] = f"latitude {south:g} to {north:g}, longitude {west:g} to {east:g}"
+    texts["stored"] = "yes" if source is not None else "no, only checked"
+    print_facts((key, str(value)) for key, value in texts.items() if value != "")

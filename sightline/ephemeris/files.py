@@ -1,0 +1,66 @@
+"""Opening a file of ephemeris, whichever of the formats it has, and reading it as stretches."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol, Self
+
+from sightline.ephemeris.csv_file import CsvFile
+from sightline.ephemeris.errors import BadData
+from sightline.ephemeris.layout import Layout
+from sightline.ephemeris.rows import Batch, OffMinute, Rows
+from sightline.ephemeris.statement import Statement
+from sightline.ephemeris.stretch import Stretch
+
+_PARQUET = (".parquet", ".pq")
+_CSV = (".csv", ".txt", ".tsv")
+
+
+class EphemerisFile(Protocol):
+    """A file whose header is read."""
+
+    layout: Layout
+    statement: Statement
+    row_name: str
+    """What its rows are called: lines, where it has them."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def batches(self) -> Iterator[Batch]:
+        """Return the rows."""
+        ...
+
+
+def opened(path: Path, said: Statement) -> EphemerisFile:
+    """Return the file, its header read and checked against what is said of it.
+
+    Raises:
+        BadData: it cannot be read, or is not as it is said to be.
+        OSError: it cannot be opened.
+    """
+    suffix = path.suffix.lower()
+    if suffix in _PARQUET:
+        from sightline.ephemeris.parquet_file import ParquetFile
+
+        return ParquetFile(path, said)
+    if suffix in _CSV:
+        return CsvFile(path, said)
+    raise BadData(path, f"a name that ends with {', '.join(_CSV + _PARQUET)} is needed")
+
+
+def stretches(file: EphemerisFile, *, off_minute: OffMinute = "refuse", source: str | None = None) -> Iterator[Stretch]:
+    """Return the rows; `source` is what a column of that name must say.
+
+    Raises:
+        BadData: with the first cell that cannot be what its column is.
+    """
+    rows = Rows(
+        file.layout,
+        unit=file.row_name,
+        decimal=file.statement.decimal or ".",
+        off_minute=off_minute,
+        source=source,
+    )
+    for batch in file.batches():
+        yield rows.stretch(batch)

@@ -1,0 +1,245 @@
+"""From the cells of a file to minutes and places."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from contracts.http.ephemeris import Place
+from sightline.ephemeris.errors import BadData, shown
+from sightline.ephemeris.frames import to_sphere, to_vectors, turned
+from sightline.ephemeris.layout import Layout
+from sightline.ephemeris.stretch import Floats, Integers, Mask, Stretch
+from sightline.ephemeris.times import IsoTimes, utc_micros, whole_minutes
+
+OffMinute = Literal["refuse", "drop"]
+Cells = Sequence[str] | Floats
+"""Text as it stands in the file, or numbers where the file has a type for them; NaN and "" are absent."""
+_NEAREST_KM, _FARTHEST_KM = 6300.0, 2_000_000.0
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_LONGEST_METADATA = 4096
+_MOST_TEXTS = 100_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Some rows of a file: where each stands, and the columns that are read."""
+
+    lines: Integers
+    cells: Mapping[str, Cells]
+    micros: Integers | None = None
+    """Times of a file that has a type for them, microseconds since 1970 in the file's scale."""
+
+
+class Rows:
+    """Reads the batches of one file."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        unit: str = "line",
+        decimal: str = ".",
+        off_minute: OffMinute = "refuse",
+        source: str | None = None,
+    ) -> None:
+        self._layout = layout
+        self._unit = unit
+        self._decimal = decimal
+        self._off_minute = off_minute
+        self._source = source
+        self._times = IsoTimes(layout.file, layout.epoch, layout.time_scale)
+        self._texts: dict[Any, str] = {}
+
+    def stretch(self, batch: Batch) -> Stretch:
+        """Return the rows of a batch.
+
+        Raises:
+            BadData: with the first cell that cannot be what its column is.
+        """
+        layout = self._layout
+        self._check_source(batch)
+        minutes, kept = self._minutes(batch)
+        position = np.column_stack([self._numbers(batch, name) for name in layout.position])
+        angles: dict[Place, Floats] = {
+            place: np.column_stack([self._numbers(batch, name) for name in names])
+            for place, names in layout.places.items()
+        }
+        if layout.unit == "radians":
+            angles = {place: self._degrees(batch, place, values) for place, values in angles.items()}
+        places: dict[Place, Floats] = {"location_geo": self._geographic(batch, position, minutes), **angles}
+        if layout.frame == "GSM" and "location_gsm" not in places:
+            places["location_gsm"] = self._sphere(batch, position)
+        return Stretch(minutes, places, self._metadata(batch), batch.lines).part(kept)
+
+    def _minutes(self, batch: Batch) -> tuple[Integers, Mask]:
+        micros = utc_micros(self._micros(batch), self._layout.time_scale)
+        before = micros < np.iinfo(np.int64).min // 2
+        if before.any():
+            raise self._bad(batch, before, self._layout.epoch, "UTC has leap seconds from 1972; give such times as UTC")
+        minutes, off = whole_minutes(micros)
+        kept = off == 0
+        if self._off_minute == "refuse" and not kept.all():
+            seconds = off[~kept][0] / 1e6
+            rule = f"a record is of a full minute of UTC, and this is {seconds:+g} s from one (--off-minute drop)"
+            raise self._bad(batch, ~kept, self._layout.epoch, rule)
+        return minutes, kept
+
+    def _micros(self, batch: Batch) -> Integers:
+        if batch.micros is not None:
+            return batch.micros
+        cells = batch.cells[self._layout.epoch]
+        if self._layout.time_format == "unix":
+            seconds = self._numbers(batch, self._layout.epoch)
+            bad = np.asarray(~(np.abs(seconds) < 1e11), np.bool_)  # NaN too
+            if bad.any():
+                raise self._bad(batch, bad, self._layout.epoch, "seconds since 1970 are needed")
+            return np.rint(seconds * 1e6).astype(np.int64)
+        if isinstance(cells, np.ndarray):
+            rule = "these are numbers; if they are seconds since 1970, say --time-format unix"
+            raise BadData(self._layout.file, rule, column=self._layout.epoch)
+        return self._times.read(cells, batch.lines)
+
+    def _numbers(self, batch: Batch, name: str) -> Floats:
+        cells = batch.cells[name]
+        if isinstance(cells, np.ndarray):
+            return cells
+        if self._decimal == ",":
+            cells = [cell.replace(",", ".") if "." not in cell else "?" for cell in cells]
+        try:
+            numbers = np.array([float(cell) if cell else np.nan for cell in cells])
+        except ValueError:
+            numbers = None
+        if numbers is None or np.isnan(numbers).sum() != cells.count("") or any("_" in cell for cell in cells):
+            raise self._no_number(batch, name, cells)
+        return numbers
+
+    def _no_number(self, batch: Batch, name: str, cells: Sequence[str]) -> BadData:
+        wrong = np.array([cell != "" and not _is_number(cell) for cell in cells])
+        cell = str(batch.cells[name][int(np.flatnonzero(wrong)[0])])
+        rule = f"{shown(cell)} is no number"
+        if cell.lower().strip("+-") in {"nan", "na", "null", "none"}:
+            rule = f"{shown(cell)}: leave the cell empty where there is no place"
+        elif cell.startswith("=") or cell[:1] in {"@", "+"}:
+            rule = f"{shown(cell)} is a formula; write its value"
+        elif "," in cell and _is_number(cell.replace(",", ".")):
+            rule = f"{shown(cell)} has a decimal comma: say --decimal ,"
+        return self._bad(batch, wrong, name, rule)
+
+    def _geographic(self, batch: Batch, position: Floats, minutes: Integers) -> Floats:
+        frame = self._layout.frame
+        places = self._sphere(batch, position)
+        return places if frame == "GEO" else to_sphere(turned(to_vectors(places), minutes, frame, "GEO"))
+
+    def _sphere(self, batch: Batch, position: Floats) -> Floats:
+        """Return latitude and longitude in degrees in the frame of the file."""
+        missing: Mask = np.asarray(np.isnan(position).any(axis=1), np.bool_)
+        if missing.any():
+            raise self._bad(batch, missing, ", ".join(self._layout.position), "a record needs a position")
+        if position.shape[1] == 2:
+            if self._layout.unit == "radians":
+                return self._degrees(batch, "location_geo", position)
+            polar: Mask = np.asarray(np.abs(position[:, 0]) > 90, np.bool_)
+            if polar.any() and self._layout.frame != "GEO":
+                raise self._bad(batch, polar, self._layout.position[0], "a latitude is from -90 to 90 degrees")
+            return position
+        radius: Floats = np.linalg.norm(position, axis=1) / (1000.0 if self._layout.unit == "m" else 1.0)
+        bad: Mask = np.asarray(~((radius > _NEAREST_KM) & (radius < _FARTHEST_KM)), np.bool_)
+        if bad.any():
+            rule = f"{radius[bad][0]:.6g} km from the Earth's centre is no orbit: is the unit {self._layout.unit}?"
+            raise self._bad(batch, bad, ", ".join(self._layout.position), rule)
+        return to_sphere(position)
+
+    def _degrees(self, batch: Batch, place: str, values: Floats) -> Floats:
+        wrong = (np.abs(values[:, 0]) > np.pi / 2 + 1e-9) | (values[:, 1] < -np.pi - 1e-9) | (values[:, 1] > 2 * np.pi)
+        if wrong.any():
+            raise self._bad(batch, wrong, place, "this is no angle in radians: is the unit degrees?")
+        return np.degrees(values)
+
+    def _metadata(self, batch: Batch) -> Sequence[str]:
+        layout = self._layout
+        if layout.metadata is not None:
+            return self._each(batch, layout.metadata, list(batch.cells[layout.metadata]), self._object)
+        if not layout.keys:
+            return ("{}",)
+        rows = list(zip(*(batch.cells[name] for name in layout.keys.values()), strict=True))
+        names = ", ".join(layout.keys.values())
+        return self._each(batch, names, rows, self._values)
+
+    def _each(self, batch: Batch, column: str, cells: Sequence[Any], text_of: Callable[[Any], str]) -> list[str]:
+        texts = self._texts
+        if len(texts) > _MOST_TEXTS:  # metadata that differ all the time are not remembered
+            texts.clear()
+        found = []
+        for number, cell in enumerate(cells):
+            text = texts.get(cell)
+            if text is None:
+                try:
+                    text = texts[cell] = text_of(cell)
+                except ValueError as error:
+                    line = int(batch.lines[number])
+                    raise BadData(self._layout.file, str(error), line=line, column=column, unit=self._unit) from None
+            found.append(text)
+        return found
+
+    def _object(self, cell: object) -> str:
+        try:
+            value = json.loads(str(cell) or "{}", parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            raise ValueError(f"{shown(cell)} is not JSON") from None
+        if not isinstance(value, dict):
+            raise ValueError("metadata is a JSON object")  # noqa: TRY004 - told as every other rule
+        return _text(value)
+
+    def _values(self, cells: tuple[object, ...]) -> str:
+        named = zip(self._layout.keys, cells, strict=True)
+        return _text({key: _value(cell) for key, cell in named if not _is_absent(cell)})
+
+    def _check_source(self, batch: Batch) -> None:
+        if self._layout.source is None or self._source is None:
+            return
+        cells = batch.cells[self._layout.source]
+        other = np.array([cell not in {"", self._source} for cell in cells], np.bool_)
+        if other.any():
+            cell = cells[int(np.flatnonzero(other)[0])]
+            raise self._bad(batch, other, self._layout.source, f"{shown(cell)} is another source than {self._source}")
+
+    def _bad(self, batch: Batch, wrong: Mask, column: str, rule: str) -> BadData:
+        line = int(batch.lines[int(np.flatnonzero(wrong)[0])])
+        return BadData(self._layout.file, rule, line=line, column=column, unit=self._unit)
+
+
+def _text(value: dict[str, Any]) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    if len(text) > _LONGEST_METADATA:
+        raise ValueError(f"metadata may have {_LONGEST_METADATA} characters")
+    return text
+
+
+def _value(cell: object) -> object:
+    if isinstance(cell, float):
+        return int(cell) if cell.is_integer() else cell
+    text = str(cell)
+    if _is_number(text):
+        number = float(text)
+        return int(text) if text.lstrip("+-").isdigit() else number
+    if text.startswith(_FORMULA):
+        raise ValueError(f"{shown(text)} starts like a formula")
+    return text
+
+
+def _is_absent(cell: object) -> bool:
+    return cell == "" or (isinstance(cell, float) and np.isnan(cell))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text))) and "_" not in text
+    except ValueError:
+        return False
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)

@@ -1,0 +1,144 @@
+"""What is read out of files: minutes of UTC, places in GEO, metadata; and what is written into them."""
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from sightline.ephemeris.checking import Checker
+from sightline.ephemeris.files import opened, stretches
+from sightline.ephemeris.frames import to_sphere, to_vectors, turned
+from sightline.ephemeris.packing import uploads
+from sightline.ephemeris.rows import OffMinute
+from sightline.ephemeris.statement import checked
+from sightline.ephemeris.stretch import Stretch
+from sightline.ephemeris.writing import written
+from tests.support.orbits import SAID, rows, write_csv
+
+MINUTE = 26_297_280
+"""2020-01-01T00:00, counted from 1970."""
+
+
+def read(path: Path, off_minute: OffMinute = "refuse", **said: Any) -> Stretch:
+    """Read a small file whole."""
+    with opened(path, checked(said, "the options")) as file:
+        (found,) = Checker(str(path)).checked(stretches(file, off_minute=off_minute))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("scale", "text"),
+    [
+        ("UTC", "2020-01-01T00:00:00"),
+        ("UTC", "2020-01-01 00:00"),
+        ("UTC", "2020-01-01T00:00:00.000Z"),
+        ("UTC", "2019-12-31T17:00:00-07:00"),
+        ("TAI", "2020-01-01T00:00:37"),
+        ("GPS", "2020-01-01T00:00:18"),
+        ("TT", "2020-01-01T00:01:09.184"),
+    ],
+)
+def test_a_time_in_any_scale_is_its_minute_of_utc(tmp_path: Path, scale: str, text: str) -> None:
+    path = write_csv(tmp_path / "p.csv", [f"{text},1,2"], header="epoch,lat,lon", said=SAID.replace("UTC", scale))
+    assert read(path).minutes.tolist() == [MINUTE]
+
+
+def test_seconds_since_1970_and_records_between_the_minutes(tmp_path: Path) -> None:
+    lines = [f"{MINUTE * 60 + 30 * n},{n},2" for n in range(4)]
+    path = write_csv(tmp_path / "p.csv", lines, header="epoch,lat,lon")
+    found = read(path, off_minute="drop", time_format="unix")
+    assert (found.minutes - MINUTE).tolist() == [0, 1]
+    assert found.places["location_geo"].tolist() == [[0, 2], [2, 2]]
+
+
+def test_columns_of_any_name_with_their_own_marks(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "p.csv", ["2020-01-01T00:00;-1,5;350;a;7"], said="", header="T;B;L;S;K")
+    columns = {"epoch": "T", "lat": "B", "lon": "L", "metadata.state": "S", "metadata.kp": "K"}
+    stated: dict[str, Any] = {"frame": "GEO", "unit": "degrees", "time_scale": "UTC", "columns": columns}
+    found = read(path, **stated, delimiter=";", decimal=",")
+    assert found.places["location_geo"].tolist() == [[-1.5, -10.0]]
+    assert [json.loads(text) for text in found.texts] == [{"state": "a", "kp": 7}]
+
+
+def test_a_manifest_in_the_file_is_enough_for_parquet(tmp_path: Path) -> None:
+    columns = {"epoch": "time", "lat": "phi", "lon": "lam"}
+    said = {"frame": "GEO", "unit": "radians", "time_scale": "UTC", "columns": columns}
+    time = [dt.datetime(2020, 1, 1, tzinfo=dt.UTC)]
+    table = pa.table({"time": time, "phi": [0.5], "lam": pa.array([3.5], pa.float32())})
+    table = table.replace_schema_metadata({"sightline.ephemeris": json.dumps(said)})
+    parquet.write_table(table, tmp_path / "p.parquet")
+    found = read(tmp_path / "p.parquet")
+    assert found.minutes.tolist() == [MINUTE]
+    assert found.places["location_geo"] == pytest.approx(np.degrees([[0.5, 3.5 - 2 * np.pi]]), abs=1e-5)
+
+
+@pytest.mark.parametrize("frame", ["GEI", "J2000", "GSE", "GSM", "SM"])
+def test_positions_of_other_frames_become_geo(tmp_path: Path, frame: Any) -> None:
+    geo = np.array([[60.0, -100.0], [-20.0, 170.0]])
+    minutes = np.array([MINUTE, MINUTE + 1])
+    vectors = turned(to_vectors(geo), minutes, "GEO", frame) * 7000.0
+    lines = [f"2020-01-01T00:0{n}:00,{x:.6f},{y:.6f},{z:.6f}" for n, (x, y, z) in enumerate(vectors)]
+    said = SAID.replace("GEO", frame).replace("degrees", "km")
+    path = write_csv(tmp_path / "p.csv", lines, header="epoch,x,y,z", said=said)
+    with opened(path, checked({}, "")) as file:
+        (found,) = stretches(file)  # unchecked: it jumps
+    assert found.places["location_geo"] == pytest.approx(geo, abs=1e-4)
+    assert ("location_gsm" in found.places) == (frame == "GSM")
+    # The rotation is that of another library too: GEI turns against GEO by sidereal time alone.
+    if frame == "GEI":
+        turn = (to_sphere(vectors)[:, 1] - geo[:, 1]) % 360
+        assert turn == pytest.approx([100.12, 100.37], abs=0.05)
+
+
+def test_a_place_that_is_not_there_is_absent_at_that_minute(tmp_path: Path) -> None:
+    lines = ["2020-01-01T00:00:00,1,1,60,-100,{}", '2020-01-01T00:01:00,1,1,,,"{""a"": [1]}"']
+    path = write_csv(tmp_path / "p.csv", lines, header="epoch,lat,lon,nbtrace_lat,nbtrace_lon,metadata")
+    found = read(path)
+    assert np.isnan(found.places["nbtrace"]).tolist() == [[False, False], [True, True]]
+    assert list(found.texts) == ["{}", '{"a":[1]}']
+
+
+def test_days_are_packed_across_the_borders_of_stretches() -> None:
+    minutes = np.arange(MINUTE - 3, MINUTE + 5)
+    place = np.column_stack([np.arange(8.0), np.zeros(8)])
+    whole = Stretch(minutes, {"location_geo": place}, [f'{{"n":{n % 2}}}' for n in range(8)])
+    (one,) = uploads([whole])
+    (other,) = uploads([whole.part(slice(0, 5)), whole.part(slice(5, 6)), whole.part(slice(6, 8))])
+    assert one == other
+    assert [(str(day.day), len(day)) for day in one.days] == [("2019-12-31", 3), ("2020-01-01", 5)]
+    assert one.days[0].minutes[-1] == 0b111
+    (still,) = uploads([Stretch(minutes[3:], {"location_geo": np.full((5, 2), 7.0)})])
+    assert len(still.days[0].location_geo or b"") == 16
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_what_is_written_is_read_again(tmp_path: Path, suffix: str) -> None:
+    minutes = np.arange(MINUTE, MINUTE + 3)
+    places = {"location_geo": np.array([[1.5, 2.0], [1.0, 179.25], [1.0, -179.0]]), "sbtrace": np.full((3, 2), np.nan)}
+    places["sbtrace"][1] = -60.0, 10.0
+    path = tmp_path / f"p.{suffix}"
+    made = Stretch(minutes, places, ('{"synthetic":true}',))  # type: ignore[arg-type]
+    list(written(path, [made]))
+    with opened(path, checked({}, "")) as file:
+        (found,) = stretches(file)
+    assert found.minutes.tolist() == minutes.tolist()
+    for place, values in made.places.items():
+        np.testing.assert_array_equal(found.places[place], values)
+    assert set(found.texts) == {'{"synthetic":true}'}
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_summary_says_span_step_and_gaps(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "p.csv", [*rows(5), *rows(3, first=9)])
+    with opened(path, checked({}, "")) as file:
+        checker = Checker(str(path))
+        list(checker.checked(stretches(file)))
+    summary = checker.summary
+    assert (summary.rows, summary.first, summary.last) == (8, MINUTE, MINUTE + 11)
+    assert (summary.step, summary.gaps) == (1, 1)
+    assert summary.ranges["location_geo"] == (0, 1.1, 0, 1.1)
