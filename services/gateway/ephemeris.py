@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from contracts.http.ephemeris import PLACES, EphemerisUpload, PackedDay, PackedMetadata
 from services.gateway.bodies import to_metadata_text
 from services.kit.errors import Refused
-from services.kit.store.records import SourceRecord
 from services.kit.store.ephemeris import Column, EphemerisDay, pack_texts, shortest
+from services.kit.store.records import SourceRecord
 
 _FIRST_DAY = date(1970, 1, 1).toordinal()
 _NOWHERE = struct.pack("<2d", float("nan"), float("nan"))

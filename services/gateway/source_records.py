@@ -49,10 +49,12 @@ class SourceRecords:
         """
         await self._store.ephemeris.put(source.tenant, source.identifier, days)
         if await self._is_gone(source):
-            for first, until in runs(day.day * DAY_MINUTES + minute for day in days for minute in minutes_of(day.present)):
+            minutes = (day.day * DAY_MINUTES + minute for day in days for minute in minutes_of(day.present))
+            for first, until in runs(minutes):
                 await self._store.ephemeris.delete(source.tenant, source.identifier, first, until)
             raise missing(source.identifier)
-        log.info("gateway.ephemeris_stored", tenant=source.tenant, source=source.identifier, records=sum(map(len, days)))
+        count = sum(map(len, days))
+        log.info("gateway.ephemeris_stored", tenant=source.tenant, source=source.identifier, records=count)
 
     async def put_products(self, source: SourceRecord, products: Sequence[DataProduct]) -> None:
         """Store data products over those of the same addresses.

@@ -19,6 +19,7 @@ NEEDED: dict[tuple[str, str], Scope] = {
     ("GET", "/v1/queries"): "queries:read",
     ("GET", "/v1/queries/{query_id}"): "queries:read",
     ("GET", "/v1/queries/{query_id}/image"): "queries:read",
+    ("GET", "/v1/queries/{query_id}/places"): "queries:read",
     ("POST", "/v1/queries/{query_id}/cancel"): "queries:write",
     ("POST", "/v1/queries/{query_id}/labels"): "labels:write",
     ("DELETE", "/v1/queries/{query_id}"): "queries:write",
