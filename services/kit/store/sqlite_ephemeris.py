@@ -22,11 +22,14 @@ INSERT INTO ephemeris VALUES (?, ?, ?, ?, ?) ON CONFLICT (tenant, source, name, 
 _READ = """
 SELECT day, data FROM ephemeris WHERE tenant = ? AND source = ? AND name = ? AND day >= ? AND day < ? ORDER BY day
 """
-_DELETE = "DELETE FROM ephemeris WHERE tenant = ? AND source = ? AND name = ? AND day = ?"
+_DELETE = "DELETE FROM ephemeris WHERE tenant = ? AND source = ? AND name = ? AND day >= ? AND day < ?"
+_NEXT = f"{_READ} LIMIT ?"
 _PRESENT = "present"
 
 _COMMIT_DAYS = 16
 """Days in one commit: joining two takes some milliseconds, and others write between the commits."""
+_COMMIT_DELETES = 256
+"""Days deleted in one commit."""
 
 _Key = tuple[str, int]
 """Tenant and source."""
@@ -66,16 +69,26 @@ class SqliteEphemeris:
         return await self._database.read(work)
 
     async def delete(self, tenant: str, source: int, first_minute: int, until_minute: int) -> int:
-        """See `source_port.Ephemeris.delete`."""
-        first_day, until_day = first_minute // DAY_MINUTES, -(-until_minute // DAY_MINUTES)
+        """See `source_port.Ephemeris.delete`. Whole days go many at a time, those at the ends minute by minute."""
+        key = (tenant, source)
+        whole = range(-(-first_minute // DAY_MINUTES), until_minute // DAY_MINUTES)
+        ends = [day for day in {first_minute // DAY_MINUTES, (until_minute - 1) // DAY_MINUTES} if day not in whole]
         removed = 0
-        found = await self.read(tenant, (source,), first_day, until_day, ())
-        for day in found[source]:
+        for day in ends:
 
-            def work(connection: sqlite3.Connection, day: int = day.day) -> int:
-                return _cut(connection, (tenant, source), day, first_minute, until_minute)
+            def cut_one(connection: sqlite3.Connection, day: int = day) -> int:
+                return _cut(connection, key, day, first_minute, until_minute)
 
-            removed += await self._database.write(work)
+            removed += await self._database.write(cut_one)
+        while whole:
+
+            def delete_some(connection: sqlite3.Connection) -> tuple[int, bool]:
+                return _delete(connection, key, whole)
+
+            count, more = await self._database.write(delete_some)
+            removed += count
+            if not more:
+                break
         return removed
 
     async def availability(
@@ -125,7 +138,17 @@ def _cut(connection: sqlite3.Connection, key: _Key, day: int, first_minute: int,
     kept = cut(stored[0], first_minute, until_minute)
     if kept is None:
         names = (_PRESENT, *COLUMNS)
-        connection.executemany(_DELETE, [(*key, name, day) for name in names])
+        connection.executemany(_DELETE, [(*key, name, day, day + 1) for name in names])
         return len(stored[0])
     _write(connection, key, kept)
     return len(stored[0]) - len(kept)
+
+
+def _delete(connection: sqlite3.Connection, key: _Key, days: range) -> tuple[int, bool]:
+    """Delete the first days that there are; return how many minutes they had, and whether there may be more."""
+    found = connection.execute(_NEXT, (*key, _PRESENT, days.start, days.stop, _COMMIT_DELETES)).fetchall()
+    if not found:
+        return 0, False
+    until = found[-1][0] + 1
+    connection.executemany(_DELETE, [(*key, name, days.start, until) for name in (_PRESENT, *COLUMNS)])
+    return sum(len(EphemerisDay(day, bitmap, {})) for day, bitmap in found), len(found) == _COMMIT_DELETES

@@ -1,5 +1,6 @@
 """Ephemeris in MongoDB: a document per source and day, which is read without the columns that nobody asked for."""
 
+import random
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
@@ -9,7 +10,6 @@ from services.kit.errors import Conflict, Unavailable
 from services.kit.store.ephemeris import (
     COLUMNS,
     DAY_MINUTES,
-    EVERY_DAY,
     Column,
     EphemerisDay,
     Extent,
@@ -23,8 +23,11 @@ from services.kit.store.mongo.rows import key_of
 
 _SLICE = 128
 """Days in one call: some 3 MB of a place that moves, so that a long read never comes near a call's deadline."""
+_REVISION_BITS = 62
 _ROUNDS = 50
 """Writers that may come first under one call; more means that something else is wrong."""
+
+_COUNTS = {"_id": 0, "day": 1, "minutes": 1}
 
 _Change = Callable[[EphemerisDay | None], EphemerisDay | None]
 
@@ -67,22 +70,49 @@ class MongoEphemeris:
         return found
 
     async def delete(self, tenant: str, source: int, first_minute: int, until_minute: int) -> int:
-        """See `source_port.Ephemeris.delete`."""
-        found = await self.read(tenant, (source,), first_minute // DAY_MINUTES, -(-until_minute // DAY_MINUTES), ())
+        """See `source_port.Ephemeris.delete`. Whole days go many at a time, those at the ends minute by minute."""
+        first_day, until_day = -(-first_minute // DAY_MINUTES), until_minute // DAY_MINUTES
+        removed = 0
+        for days in await self._whole_days(tenant, source, first_day, until_day):
+            removed += sum(days.values())
+            within = {"$gte": min(days), "$lte": max(days)}
+            await self._collection.delete_all({**_of(tenant, source), "day": within})
         change = partial(_without, first_minute=first_minute, until_minute=until_minute)
-        return sum([await self._change(tenant, source, day.day, change) for day in found[source]])
+        for day in {first_minute // DAY_MINUTES, (until_minute - 1) // DAY_MINUTES}:
+            if not first_day <= day < until_day:
+                removed += await self._change(tenant, source, day, change)
+        return removed
 
     async def availability(
         self, tenant: str, sources: Collection[int], first_day: int, until_day: int
     ) -> dict[int, dict[int, int]]:
-        """See `source_port.Ephemeris.availability`."""
-        found = await self.read(tenant, sources, first_day, until_day, ())
-        return {source: {day.day: len(day) for day in days} for source, days in found.items()}
+        """See `source_port.Ephemeris.availability`. The index has the counts: no document is read."""
+        within = {"day": {"$gte": first_day, "$lt": until_day}}
+        found: dict[int, dict[int, int]] = {}
+        for source in sources:
+            rows = await self._collection.find({**_of(tenant, source), **within}, fields=_COUNTS, sort=(("day", 1),))
+            found[source] = {row["day"]: row["minutes"] for row in rows}
+        return found
 
     async def extent(self, tenant: str, source: int) -> Extent | None:
-        """See `source_port.Ephemeris.extent`."""
-        found = await self.read(tenant, (source,), *EVERY_DAY, ())
-        return extent_of(found[source])
+        """See `source_port.Ephemeris.extent`. The index has the counts: the first and the last day are read."""
+        ends = {"total": {"$sum": "$minutes"}, "first": {"$min": "$day"}, "last": {"$max": "$day"}}
+        counted = await self._collection.aggregate([{"$match": _of(tenant, source)}, {"$group": {"_id": None, **ends}}])
+        if not counted:
+            return None
+        first, last = [await self._extent_of_day(tenant, source, counted[0][end]) for end in ("first", "last")]
+        if first is None or last is None:  # deleted just now
+            return await self.extent(tenant, source)
+        return Extent(counted[0]["total"], first.first, last.last)
+
+    async def _extent_of_day(self, tenant: str, source: int, day: int) -> Extent | None:
+        return extent_of((await self.read(tenant, (source,), day, day + 1, ()))[source])
+
+    async def _whole_days(self, tenant: str, source: int, first_day: int, until_day: int) -> list[dict[int, int]]:
+        """Return the days that there are with their counts, in order and in slices."""
+        found = (await self.availability(tenant, (source,), first_day, until_day))[source]
+        days = list(found.items())
+        return [dict(days[start : start + _SLICE]) for start in range(0, len(days), _SLICE)]
 
     async def _change(self, tenant: str, source: int, day: int, change: _Change) -> int:
         """Put `change` of what is stored in its place; return how many minutes fewer there are."""
@@ -102,7 +132,9 @@ class MongoEphemeris:
             if wanted is None:
                 return True
             try:
-                await self._collection.insert(_row(key["_id"]["$eq"], tenant, source, wanted, 1))
+                # Not from 1: a day that was deleted and made anew must not look like the one before it.
+                fresh = random.getrandbits(_REVISION_BITS)
+                await self._collection.insert(_row(key["_id"]["$eq"], tenant, source, wanted, fresh))
             except Conflict:
                 return False
             return True
@@ -111,6 +143,10 @@ class MongoEphemeris:
             return await self._collection.delete(unchanged)
         new = _row(row["_id"], tenant, source, wanted, row["revision"] + 1)
         return await self._collection.replace(unchanged, new)
+
+
+def _of(tenant: str, source: int) -> Row:
+    return {"tenant": {"$eq": tenant}, "source": {"$eq": source}}
 
 
 def _merged(stored: EphemerisDay | None, new: EphemerisDay) -> EphemerisDay:
@@ -128,6 +164,7 @@ def _row(key: str, tenant: str, source: int, day: EphemerisDay, revision: int) -
         "source": source,
         "day": day.day,
         "revision": revision,
+        "minutes": len(day),
         "present": Binary(day.present),
         "columns": {column: Binary(data) for column, data in day.columns.items()},
     }

@@ -98,7 +98,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "tokens": _RECORDS,
     "entries": _RECORDS,
     "sources": _RECORDS,
-    "ephemeris": (_index("by_day", "tenant", "source", "day", unique=True),),
+    "ephemeris": (_index("by_day_with_minutes", "tenant", "source", "day", "minutes"),),
     "data_products": (
         _index("by_url", "tenant", "source", "url", unique=True),
         _index("by_time", "tenant", "start_us", "source", "url", "end_us", "type"),

@@ -71,6 +71,34 @@ async def test_a_range_of_minutes_is_removed(store: Store) -> None:
     assert left == [*range(DAY_MINUTES - 1), *range(3 * DAY_MINUTES + 1, 4 * DAY_MINUTES)]
 
 
+async def test_years_are_removed_up_to_the_minutes_at_both_ends(store: Store) -> None:
+    # Sparse days, more of them than any adapter takes at once.
+    records = make_records(minute for day in range(700) for minute in (day * DAY_MINUTES, (day + 1) * DAY_MINUTES - 1))
+    await store.ephemeris.put(TENANT, SOURCE, pack(records))
+    await store.ephemeris.put(TENANT, SOURCE + 1, pack(records[:4]))
+    first, until = FIRST_MINUTE + 1, FIRST_MINUTE + 699 * DAY_MINUTES + 1
+    assert await store.ephemeris.delete(TENANT, SOURCE, until, first) == 0
+    assert await store.ephemeris.delete(TENANT, SOURCE, first, until) == 1398
+    assert await store.ephemeris.delete(TENANT, SOURCE, first, until) == 0
+    assert await stored(store) == [records[0], records[-1]]
+    assert await store.ephemeris.extent(TENANT, SOURCE) == Extent(2, FIRST_MINUTE, FIRST_MINUTE + 700 * 1440 - 1)
+    assert await stored(store, SOURCE + 1) == records[:4]
+
+
+async def test_minutes_put_beside_a_removal_are_those_put_or_none(store: Store) -> None:
+    old = make_records(range(0, 600, 7))
+    new = make_records(range(3, 600, 7), text='{"new": 1}')
+    for _ in range(5):
+        await store.ephemeris.put(TENANT, SOURCE, pack(old))
+        await asyncio.gather(
+            store.ephemeris.delete(TENANT, SOURCE, FIRST_MINUTE, FIRST_MINUTE + DAY_MINUTES),
+            *(store.ephemeris.put(TENANT, SOURCE, pack(new[n::4])) for n in range(4)),
+            store.ephemeris.delete(TENANT, SOURCE, FIRST_MINUTE, FIRST_MINUTE + DAY_MINUTES),
+        )
+        assert {record.minute for record in await stored(store)} <= {record.minute for record in new}
+        await store.ephemeris.delete(TENANT, SOURCE, FIRST_MINUTE, FIRST_MINUTE + DAY_MINUTES)
+
+
 async def test_availability_counts_the_minutes_of_days(store: Store) -> None:
     await store.ephemeris.put(TENANT, SOURCE, pack(make_records((0, 3, 1441, 4500))))
     await store.ephemeris.put(TENANT, -1, pack(make_records(range(DAY_MINUTES))))

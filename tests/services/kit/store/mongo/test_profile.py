@@ -8,6 +8,7 @@ import pytest
 
 from services.kit.errors import Conflict
 from services.kit.store.documents import QueryKey
+from services.kit.store.ephemeris import pack
 from services.kit.store.mongo.driver import DriverName
 from services.kit.store.mongo.indexes import INDEXES
 from services.kit.store.mongo.records import MongoRecords
@@ -30,6 +31,7 @@ from tests.support.documents import (
     make_model,
     make_token,
 )
+from tests.support.space import DAY, make_records
 from tests.support.stores import put
 
 R = TypeVar("R", bound=Record)
@@ -133,3 +135,12 @@ async def test_every_call_asks_for_majority_and_journal_whatever_the_address_say
     assert len(reads) > 30
     assert all(command["readConcern"]["level"] == "majority" for command in reads)
     assert all("maxTimeMS" in command for command in reads)
+
+
+async def test_counting_ephemeris_reads_the_index_and_not_its_days(mongo: MongoStore, rows: Rows) -> None:
+    days = pack(make_records(range(0, 50 * 1440, 300)))
+    await mongo.ephemeris.put(TENANT, 46, days)
+    with profiled(rows) as done:
+        assert sum((await mongo.ephemeris.availability(TENANT, (46,), DAY, DAY + 50))[46].values()) == 240
+        assert await mongo.ephemeris.extent(TENANT, 46) is not None
+    assert sum(each.get("docsExamined", 0) for each in done) == 2

@@ -164,10 +164,14 @@ async def test_search_reads_what_the_gateway_keeps_of_sources(installed: Users, 
         await gateway.ephemeris.put(TENANT, 46, days)
         await gateway.data_products.put([make_product("a"), make_product("b")])
         assert await gateway.data_products.delete(TENANT, 46, ("a",)) == 1
-        assert await gateway.ephemeris.delete(TENANT, 47, 0, 2**40) == 0
+        assert (await gateway.ephemeris.availability(TENANT, (46,), DAY, DAY + 1))[46] == {DAY: 2}
+        assert await gateway.ephemeris.extent(TENANT, 46) is not None
+        await gateway.ephemeris.put(TENANT, 47, days)
+        assert await gateway.ephemeris.delete(TENANT, 47, 0, 2**40) == 2
+        await gateway.sources.replace(make_source().model_copy(update={"revision": 2}))
     async with MongoStore(installed["search"], driver=driver) as store:
         await store.check()
-        assert await store.sources.get(TENANT, "46") == make_source()
+        assert await store.sources.get(TENANT, "46") == make_source().model_copy(update={"revision": 2})
         assert (await store.ephemeris.read(TENANT, (46,), DAY, DAY + 1, COLUMNS))[46] == days
         assert await store.data_products.extent(TENANT, 46) is not None
         for refused in (
