@@ -100,6 +100,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/v1/data_sources", "gateway", 256 * KIB),
     Route("POST", "/api/v1/data_sources/search", "gateway", 256 * KIB),
     Route("GET", "/api/v1/data_sources/{identifier}", "gateway"),
+    Route("GET", "/api/v1/data_sources/{identifier}/stats", "gateway"),
+    Route("PUT", "/api/v1/data_sources/{identifier}", "gateway", 256 * KIB),
     Route("PATCH", "/api/v1/data_sources/{identifier}", "gateway", 256 * KIB),
     Route("DELETE", "/api/v1/data_sources/{identifier}", "gateway"),
     Route("POST", "/api/v1/data_sources/{identifier}/ephemeris", "gateway", 128 * MIB),

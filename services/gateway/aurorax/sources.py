@@ -85,6 +85,33 @@ async def update_source(identifier: int, request: Request, caller: SourceWriter,
     return to_view(await control.sources.change(source, wanted), "full_record")
 
 
+@router.put("/{identifier}")
+async def replace_source(
+    identifier: int, request: Request, caller: SourceWriter, control: ControlDep
+) -> dict[str, Any]:
+    """Change everything: null empties a field, but a source keeps its owner. Of the client of 2021."""
+    wanted = read_model(SourceCreate, await _read_object(request))
+    nothing: dict[str, Any] = {
+        "metadata": {},
+        "maintainers": (),
+        "ephemeris_metadata_schema": (),
+        "data_product_metadata_schema": (),
+    }
+    given = {name: value for name, value in wanted if value is not None}
+    source = await control.sources.find(caller.tenant, identifier)
+    return to_view(await control.sources.change(source, SourceUpdate.model_validate(nothing | given)), "full_record")
+
+
+@router.get("/{identifier}/stats")
+async def get_stats(
+    identifier: int, shown: ShownDep, caller: Reader, control: ControlDep, platform: PlatformDep
+) -> dict[str, Any]:
+    """Answer with the statistics of a source, as the client of 2021 asks for them."""
+    source = await control.sources.find(caller.tenant, identifier)
+    stats = await read_stats(platform.store, source)
+    return {"data_source": to_view(source, shown.format), **stats.model_dump()}
+
+
 @router.delete("/{identifier}")
 async def delete_source(identifier: int, caller: SourceWriter, control: ControlDep) -> dict[str, int]:
     """Delete a source that has no records."""

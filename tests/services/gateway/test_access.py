@@ -83,6 +83,8 @@ NEEDED: dict[tuple[str, str], Scope] = {
     ("POST", "/api/v1/data_sources"): "sources:write",
     ("POST", "/api/v1/data_sources/search"): "queries:read",
     ("GET", "/api/v1/data_sources/{identifier}"): "queries:read",
+    ("GET", "/api/v1/data_sources/{identifier}/stats"): "queries:read",
+    ("PUT", "/api/v1/data_sources/{identifier}"): "sources:write",
     ("PATCH", "/api/v1/data_sources/{identifier}"): "sources:write",
     ("DELETE", "/api/v1/data_sources/{identifier}"): "sources:write",
     ("POST", "/api/v1/data_sources/{identifier}/ephemeris"): "sources:write",

@@ -112,6 +112,15 @@ async def test_null_leaves_a_field_alone(door: Door) -> None:
     assert (await door.http.get(f"{PATH}/3", params={"format": "full_record"})).json() == changed
 
 
+async def test_a_replacement_empties_what_is_null(door: Door) -> None:
+    added = await add(door, identifier=3, owner="a@example.org", maintainers=["b@example.org"])
+    whole = dict.fromkeys(FULL) | {key: added[key] for key in BASIC} | {"platform": "swarmb"}
+    replaced = (await door.http.put(f"{PATH}/3", json=whole)).json()
+    emptied: dict[str, Any] = {"metadata": {}, "maintainers": [], "ephemeris_metadata_schema": []}
+    assert replaced == added | {"platform": "swarmb"} | emptied
+    assert "program" in refusal(await door.http.put(f"{PATH}/3", json=whole | {"program": None}), 400)
+
+
 async def test_a_change_is_refused_by_a_status_that_the_client_shows(door: Door) -> None:
     await add(door, identifier=3)
     await add(door, identifier=4, platform="swarmb")
