@@ -43,7 +43,7 @@ test: setup-tests ## run all tests, with a real RabbitMQ and a real MongoDB
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES)
 
 drill: setup-tests ## break the platform under load, look at its memory, run the tests that take minutes
-	$(BIN)/python -m infra.local.install
+	$(BIN)/python -m infra.local.install --for-drill
 	$(BIN)/sightline drill --seconds $(DRILL_SECONDS)
 	$(BIN)/sightline drill --soak --report drill-report/soak
 	$(BIN)/python -m pytest -m drill

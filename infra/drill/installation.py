@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from contracts.http.routes import owner_of
 from infra.drill.broker import require_unused
 from infra.drill.proxy import Proxy, proxying
-from infra.drill.services import ALL_IN_ONE, HOUSE, Service, Supervisor
+from infra.drill.services import ALL_IN_ONE, HOUSE, DrillError, Service, Supervisor
 from infra.local import folders, processes
 
 _MONGODB_PORT = 27017
@@ -111,8 +111,10 @@ async def on_given_servers(folder: Path, *, tenant: str, bus: str, store: str) -
     The broker is behind a proxy unless the connection is encrypted: its certificate is for another name.
 
     Raises:
-        DrillError: somebody works at that broker.
+        DrillError: somebody works at that broker, or the address names several.
     """
+    if "," in urlsplit(bus).netloc:
+        raise DrillError("the bus: the drill goes by one node of a cluster; name one host in its address")
     await require_unused(bus)
     async with AsyncExitStack() as stack:
         proxies: tuple[Proxy, ...] = ()

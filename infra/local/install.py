@@ -1,4 +1,4 @@
-"""Installs Debian's RabbitMQ where the tests or `make servers` need one and this machine lets us; for tests, openssl.
+"""Installs Debian's RabbitMQ where tests or `make servers` need one and this machine lets us, and what tests take more.
 
 `python -m infra.local.install` never fails: where nothing can be installed, what needs the server says so itself.
 """
@@ -13,6 +13,8 @@ from infra.local.errors import ServerMissingError
 from infra.local.rabbitmq import find_programs
 
 _ANSWER_S = 20
+_PROGRAMS = {"--for-tests": {"openssl": "openssl"}, "--for-drill": {"strace": "strace", "ip": "iproute2"}}
+"""Programs and their packages, by the option that asks for them."""
 
 
 def main() -> None:
@@ -20,8 +22,9 @@ def main() -> None:
     packages = []
     if not (_is_there() or os.environ.get("SIGHTLINE_TEST_AMQP_URL") or _docker_serves()):
         packages.append("rabbitmq-server")
-    if "--for-tests" in sys.argv and shutil.which("openssl") is None:
-        packages.append("openssl")
+    for option, programs in _PROGRAMS.items():
+        if option in sys.argv:
+            packages += [package for program, package in programs.items() if shutil.which(program) is None]
     if not packages or shutil.which("apt-get") is None or os.getuid() != 0:
         return
     installer = Path(__file__).with_name("install.sh")

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.drill, pytest.mark.timeout(300)]
 _MIB = 1024 * 1024
 _LIMIT = 50 * _MIB
 _FAULT_S = 20.0
-_LEAST_ACCEPTED = 50
+_LEAST_ACCEPTED = 30
 
 
 async def test_a_broker_that_runs_short_of_disk_takes_nothing_until_there_is_room(

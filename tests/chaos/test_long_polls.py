@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from pymongo import MongoClient
 
 from infra.drill import task
@@ -20,6 +21,8 @@ _USUAL_FILES = 1024
 """What most systems let a process open, until it asks for more."""
 _SPARE_FILES = 20
 _SPARE_CONNECTIONS = 10
+
+pytestmark = pytest.mark.timeout(180)
 
 
 async def test_readers_who_go_away_leave_nothing_behind(tmp_path: Path, mongodb_url: str) -> None:
@@ -91,7 +94,7 @@ async def _expect_waiters(client: httpx2.AsyncClient, count: int) -> None:
     async def reached() -> bool:
         return await _gauge(client) == count
 
-    await until(reached, timeout_s=20)
+    await until(reached, timeout_s=60)
 
 
 async def _gauge(client: httpx2.AsyncClient) -> float:

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from infra.drill import task
 from tests.support.server import Server, serving
@@ -18,6 +19,8 @@ _HALVES = {
     "half a body": f"{_HEAD}Content-Length: 100000\r\n\r\n".encode() + bytes(500),
     "half a chunk": f"{_HEAD}Transfer-Encoding: chunked\r\n\r\nffff\r\n".encode() + bytes(500),
 }
+
+pytestmark = pytest.mark.timeout(120)
 
 
 async def test_clients_that_stop_in_the_middle_keep_nobody_else_waiting(tmp_path: Path) -> None:

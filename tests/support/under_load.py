@@ -83,3 +83,9 @@ async def tried(
             findings = judge(journal.record, await doors.all_queries())
     log.info("%s; meanwhile the doors answered %s", findings.counters, dict(during))
     return Tried(findings, load.problems, during)
+
+
+def connections_lost(installation: Installation) -> list[str]:
+    """Which services lost connections to the broker, one name for each time."""
+    logs = {service.name: service.log.read_text().splitlines() for service in installation.supervisor.services}
+    return [name for name, lines in logs.items() for line in lines if '"bus.disconnected"' in line]

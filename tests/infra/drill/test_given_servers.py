@@ -29,3 +29,11 @@ async def test_a_broker_with_workers_or_questions_is_refused(amqp_url: str, tmp_
 async def test_a_broker_that_is_not_there_is_said() -> None:
     with pytest.raises(DrillError, match="did not do as it was told"):
         await require_unused("amqp://127.0.0.1:1/")
+
+
+async def test_a_cluster_is_drilled_by_one_node(tmp_path: Path) -> None:
+    with pytest.raises(DrillError, match="one node"):
+        async with on_given_servers(
+            tmp_path, tenant="drill", bus="amqp://u:p@a,b/", store="mongodb://127.0.0.1:1/none"
+        ):
+            pass
