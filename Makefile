@@ -74,3 +74,4 @@ bench: setup-tests ## measure the platform against the bare model, the search ag
 	$(BIN)/python -m infra.local.install
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.search
+	$(BIN)/python -m benchmarks.ephemeris

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from sightline.command import ephemeris_generate
-from sightline.command.ephemeris_delivery import Target, deliver, extras, span_of, target_of
+from sightline.command.ephemeris_delivery import Target, deliver, extras, field_of, span_of, target_of
 from sightline.command.failures import USAGE, CommandFailed
 from sightline.command.options import Json, Url, only_given
 
@@ -45,6 +45,10 @@ def import_file(
     delimiter: Annotated[str | None, typer.Option(help="Between the columns of a CSV.")] = None,
     decimal: Annotated[str | None, typer.Option(help="The decimal mark of a CSV: . or ,")] = None,
     manifest: Annotated[Path | None, typer.Option(help="JSON file that says the same as these options.")] = None,
+    field: Annotated[
+        str, typer.Option(help="Trace footprints that the file does not have, in the field igrf or t89.")
+    ] = "none",
+    kp: Annotated[float, typer.Option(min=0, max=6, help="Activity for t89.")] = 2.0,
     off_minute: Annotated[str, typer.Option(help="Records between the minutes: refuse, or drop.")] = "refuse",
     max_step: Annotated[float, typer.Option(min=0, help="How many degrees a place may move in a minute.")] = 10.0,
     create: Annotated[
@@ -76,9 +80,12 @@ def import_file(
         if off_minute not in {"refuse", "drop"}:
             raise CommandFailed("--off-minute is refuse or drop", exit_code=USAGE)
         with files.opened(file, statement) as opened:
-            rows = files.stretches(opened, off_minute=cast("Any", off_minute), source=target.column_text)
+            model = field_of(field, kp)
+            rows = files.stretches(opened, off_minute=cast("Any", off_minute), source=target.column_text, field=model)
             layout = opened.layout
-            facts = {"frame": layout.frame, "unit": layout.unit, "time scale": layout.time_scale}
+            facts: dict[str, str] = {"frame": layout.frame, "unit": layout.unit, "time scale": layout.time_scale}
+            if model is not None:
+                facts["footprints"] = f"{model.text}, to 100 km"
             deliver(
                 rows,
                 target,

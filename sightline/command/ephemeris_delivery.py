@@ -16,6 +16,7 @@ from sightline.command.options import open_client
 from sightline.command.output import print_facts, progress
 
 if TYPE_CHECKING:
+    from sightline.ephemeris.footprints import FieldModel
     from sightline.ephemeris.spool import Spool
     from sightline.ephemeris.stretch import Stretch
     from sightline.ephemeris.summary import Summary
@@ -95,6 +96,16 @@ def _minute(text: str, option: str) -> int:
         raise CommandFailed(f"{option} is a time like 2020-01-01T00:00", exit_code=USAGE) from None
     time = time.replace(tzinfo=UTC) if time.tzinfo is None else time
     return int(time.timestamp()) // 60
+
+
+def field_of(name: str, kp: float) -> "FieldModel | None":
+    """Return the model of the field that an option names; None is none."""
+    from sightline.ephemeris.footprints import FieldModel
+
+    models = {"igrf": FieldModel(), "t89": FieldModel("T89", kp), "none": None}
+    if name.lower() not in models:
+        raise CommandFailed("--field is igrf, t89 or none", exit_code=USAGE)
+    return models[name.lower()]
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sightline.command.ephemeris_delivery import Target, deliver, extras, span_of, target_of, write_out
+from sightline.command.ephemeris_delivery import Target, deliver, extras, field_of, span_of, target_of, write_out
 from sightline.command.failures import USAGE, CommandFailed
 from sightline.command.options import Json, Url
 from sightline.command.output import print_table
@@ -76,7 +76,7 @@ def generate(
             _ground(_chosen(site or [], sites_file), span, options=night, create=create, **common)
         else:
             target = target_of(source, create, check=out is not None)
-            options = {"field": _field(field, kp), "most_age_days": max_age}
+            options = {"field": field_of(field, kp), "most_age_days": max_age}
             _space(elements, satellite, span, target=target, options=options, **common)
 
 
@@ -162,12 +162,3 @@ def _conjugate(name: str) -> str:
     if name.lower() not in CONJUGATES:
         raise CommandFailed(f"--conjugate is {' or '.join(CONJUGATES)}", exit_code=USAGE)
     return name.lower()
-
-
-def _field(name: str, kp: float) -> Any:
-    from sightline.ephemeris.footprints import FieldModel
-
-    models = {"igrf": FieldModel(), "t89": FieldModel("T89", kp), "none": None}
-    if name.lower() not in models:
-        raise CommandFailed("--field is igrf, t89 or none", exit_code=USAGE)
-    return models[name.lower()]

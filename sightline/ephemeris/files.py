@@ -6,6 +6,7 @@ from typing import Protocol, Self
 
 from sightline.ephemeris.csv_file import CsvFile
 from sightline.ephemeris.errors import BadData
+from sightline.ephemeris.footprints import FieldModel
 from sightline.ephemeris.layout import Layout
 from sightline.ephemeris.rows import Batch, OffMinute, Rows
 from sightline.ephemeris.statement import Statement
@@ -49,8 +50,14 @@ def opened(path: Path, said: Statement) -> EphemerisFile:
     raise BadData(path, f"a name that ends with {', '.join(_CSV + _PARQUET)} is needed")
 
 
-def stretches(file: EphemerisFile, *, off_minute: OffMinute = "refuse", source: str | None = None) -> Iterator[Stretch]:
-    """Return the rows; `source` is what a column of that name must say.
+def stretches(
+    file: EphemerisFile,
+    *,
+    off_minute: OffMinute = "refuse",
+    source: str | None = None,
+    field: FieldModel | None = None,
+) -> Iterator[Stretch]:
+    """Return the rows; `source` is what a column of that name must say, `field` traces footprints that are not there.
 
     Raises:
         BadData: with the first cell that cannot be what its column is.
@@ -61,6 +68,7 @@ def stretches(file: EphemerisFile, *, off_minute: OffMinute = "refuse", source: 
         decimal=file.statement.decimal or ".",
         off_minute=off_minute,
         source=source,
+        field=field,
     )
     for batch in file.batches():
         yield rows.stretch(batch)

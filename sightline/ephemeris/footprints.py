@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from contracts.http.ephemeris import Place
+from sightline.ephemeris.frames import to_sphere, turned
+from sightline.ephemeris.irbem import unheard
 from sightline.ephemeris.stretch import Floats, Integers
 
 HEIGHT_KM = 100.0
@@ -49,9 +52,19 @@ def footprints(vectors_km: Floats, minutes: Integers, field: FieldModel, hemisph
     if field.name == _T89:
         values = dict.fromkeys(_DRIVERS, np.zeros(len(minutes)))
         options = {"extMag": _T89, "omnivals": {**values, "Kp": np.full(len(minutes), field.kp)}}
-    found = find_footpoint(ticks, place, hemi=hemisphere, alt=HEIGHT_KM, **options)["loci"].data
+    with unheard():
+        found = find_footpoint(ticks, place, hemi=hemisphere, alt=HEIGHT_KM, **options)["loci"].data
     height, lat, lon = np.asarray(found, np.float64).T
     return np.column_stack([_geocentric(lat, height), (lon + 180.0) % 360.0 - 180.0])
+
+
+def traced(vectors_km: Floats, minutes: Integers, field: FieldModel) -> dict[Place, Floats]:
+    """Return where vectors that turn with the Earth are in GSM, and both ends of their field lines."""
+    return {
+        "location_gsm": to_sphere(turned(vectors_km, minutes, "GEO", "GSM")),
+        "nbtrace": footprints(vectors_km, minutes, field, "north"),
+        "sbtrace": footprints(vectors_km, minutes, field, "south"),
+    }
 
 
 def _geocentric(lat: Floats, height_km: Floats) -> Floats:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from sightline.ephemeris.irbem import unheard
 from sightline.ephemeris.statement import Frame
 from sightline.ephemeris.stretch import Floats, Integers
 
@@ -33,4 +34,5 @@ def turned(vectors: Floats, minutes: Integers, frame: Frame, target: Frame) -> F
     # IRBEM's own routines: a thousandth of the time of SpacePy's others, and within a tenth of a degree of them.
     coordinates = Coords(vectors, frame, "car", use_irbem=True)
     coordinates.ticks = Ticktock([_EPOCH + timedelta(minutes=int(minute)) for minute in minutes], "UTC")
-    return np.asarray(coordinates.convert(target, "car").data, np.float64)
+    with unheard():
+        return np.asarray(coordinates.convert(target, "car").data, np.float64)

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from contracts.http.ephemeris import DAY_MINUTES
+from sightline.ephemeris.errors import BadData
 from sightline.ephemeris.frames import to_vectors
 from sightline.ephemeris.sites import Site
 from sightline.ephemeris.stretch import Floats, Integers, Mask, Stretch
@@ -15,6 +16,7 @@ SUN_BELOW_DEGREES = -12.0
 """Nautical night, from which on imagers of the aurora are used to run."""
 Conjugate = Literal["aacgm", "igrf"]
 TEXT = '{"synthetic":true}'
+_AACGM_FIRST, _AACGM_LAST = 1990, 2029
 _ABOVE_KM = 10.0
 """A line is followed from a little above where it ends; it finds no end from below."""
 _J2000_MINUTE = 10957 * DAY_MINUTES + DAY_MINUTES // 2
@@ -71,9 +73,15 @@ def by_aacgm(lat: float, lon: float, at: datetime) -> tuple[float, float]:
     """Return where the field line of a place on the ground comes down in the other hemisphere, as AuroraX has it.
 
     To AACGM and back with the other sign of latitude; NaN near the equator, where AACGM is not defined.
+
+    Raises:
+        BadData: the library has no coefficients for this year.
     """
     import aacgmv2
 
+    if not _AACGM_FIRST <= at.year <= _AACGM_LAST:
+        rule = f"AACGM is there from {_AACGM_FIRST} to {_AACGM_LAST}, not for {at.year}: say --conjugate igrf"
+        raise BadData("--conjugate aacgm", rule)
     at = at.replace(tzinfo=None)
     magnetic_lat, magnetic_lon, _ = aacgmv2.convert_latlon(lat, lon, 0.0, at, method_code="G2A")
     other_lat, other_lon, _ = aacgmv2.convert_latlon(-magnetic_lat, magnetic_lon, 0.0, at, method_code="A2G")

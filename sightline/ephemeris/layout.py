@@ -9,6 +9,7 @@ from sightline.ephemeris.statement import (
     AXES,
     EPOCH,
     METADATA,
+    RADIUS,
     Frame,
     Statement,
     TimeFormat,
@@ -35,6 +36,8 @@ class Layout:
     epoch: str
     position: tuple[str, ...]
     """Columns of latitude and longitude, or of x, y and z."""
+    radius: str | None
+    """The column of the distance from the Earth's centre in kilometres, which only footprints need."""
     places: Mapping[Place, tuple[str, ...]]
     """Columns of other places, latitude and longitude each."""
     metadata: str | None
@@ -47,7 +50,7 @@ class Layout:
     def wanted(self) -> tuple[str, ...]:
         """Every column that is read."""
         places = [name for names in self.places.values() for name in names]
-        more = [name for name in (self.metadata, self.source) if name is not None]
+        more = [name for name in (self.radius, self.metadata, self.source) if name is not None]
         return tuple(dict.fromkeys([self.epoch, *self.position, *places, *self.keys.values(), *more]))
 
 
@@ -79,6 +82,7 @@ def layout_of(header: Sequence[str], statement: Statement, file: str, *, line: i
         time_format=statement.time_format or "iso",
         epoch=found[EPOCH],
         position=position,
+        radius=found.get(RADIUS),
         places=places,
         metadata=found.get(METADATA),
         keys=keys,

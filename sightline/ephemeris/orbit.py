@@ -9,8 +9,8 @@ import numpy as np
 from contracts.http.ephemeris import DAY_MINUTES, Place
 from sightline.ephemeris.elements import ElementSet, why
 from sightline.ephemeris.errors import BadData
-from sightline.ephemeris.footprints import FieldModel, footprints
-from sightline.ephemeris.frames import to_sphere, turned
+from sightline.ephemeris.footprints import FieldModel, traced
+from sightline.ephemeris.frames import to_sphere
 from sightline.ephemeris.stretch import Floats, Stretch
 from sightline.ephemeris.summary import time_of
 
@@ -42,9 +42,7 @@ def stretches(
         vectors = positions_km(sets, minutes.astype(np.float64) * 60.0, file=file, most_age_days=most_age_days)
         places: dict[Place, Floats] = {"location_geo": to_sphere(vectors)}
         if field is not None:
-            places["location_gsm"] = to_sphere(turned(vectors, minutes, "GEO", "GSM"))
-            places["nbtrace"] = footprints(vectors, minutes, field, "north")
-            places["sbtrace"] = footprints(vectors, minutes, field, "south")
+            places |= traced(vectors, minutes, field)
         yield Stretch(minutes, places, (TEXT,))
 
 

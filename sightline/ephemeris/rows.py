@@ -9,6 +9,7 @@ import numpy as np
 
 from contracts.http.ephemeris import Place
 from sightline.ephemeris.errors import BadData, shown
+from sightline.ephemeris.footprints import FieldModel, traced
 from sightline.ephemeris.frames import to_sphere, to_vectors, turned
 from sightline.ephemeris.layout import Layout
 from sightline.ephemeris.stretch import Floats, Integers, Mask, Stretch
@@ -44,7 +45,12 @@ class Rows:
         decimal: str = ".",
         off_minute: OffMinute = "refuse",
         source: str | None = None,
+        field: FieldModel | None = None,
     ) -> None:
+        if field is not None and layout.radius is None and len(layout.position) != 3:
+            rule = "footprints need the distance from the Earth's centre: x, y and z, or a column radius in km"
+            raise BadData(layout.file, rule)
+        self._field = field
         self._layout = layout
         self._unit = unit
         self._decimal = decimal
@@ -72,6 +78,9 @@ class Rows:
         places: dict[Place, Floats] = {"location_geo": self._geographic(batch, position, minutes), **angles}
         if layout.frame == "GSM" and "location_gsm" not in places:
             places["location_gsm"] = self._sphere(batch, position)
+        if self._field is not None:
+            vectors = to_vectors(places["location_geo"]) * self._radius(batch, position)[:, None]
+            places = {**traced(vectors, minutes, self._field), **places}
         return Stretch(minutes, places, self._metadata(batch), batch.lines).part(kept)
 
     def _minutes(self, batch: Batch) -> tuple[Integers, Mask]:
@@ -145,12 +154,23 @@ class Rows:
             if polar.any() and self._layout.frame != "GEO":
                 raise self._bad(batch, polar, self._layout.position[0], "a latitude is from -90 to 90 degrees")
             return position
-        radius: Floats = np.linalg.norm(position, axis=1) / (1000.0 if self._layout.unit == "m" else 1.0)
+        self._radius(batch, position)
+        return to_sphere(position)
+
+    def _radius(self, batch: Batch, position: Floats) -> Floats:
+        """Return the distances from the Earth's centre in kilometres."""
+        layout = self._layout
+        columns, unit = layout.position, layout.unit
+        if position.shape[1] == 3:
+            radius: Floats = np.linalg.norm(position, axis=1) / (1000.0 if unit == "m" else 1.0)
+        else:
+            radius = self._numbers(batch, layout.radius or "")
+            columns, unit = (layout.radius or "",), "km"
         bad: Mask = np.asarray(~((radius > _NEAREST_KM) & (radius < _FARTHEST_KM)), np.bool_)
         if bad.any():
-            rule = f"{radius[bad][0]:.6g} km from the Earth's centre is no orbit: is the unit {self._layout.unit}?"
-            raise self._bad(batch, bad, ", ".join(self._layout.position), rule)
-        return to_sphere(position)
+            rule = f"{radius[bad][0]:.6g} km from the Earth's centre is no orbit: is the unit {unit}?"
+            raise self._bad(batch, bad, ", ".join(columns), rule)
+        return radius
 
     def _degrees(self, batch: Batch, place: str, values: Floats) -> Floats:
         wrong = (np.abs(values[:, 0]) > np.pi / 2 + 1e-9) | (values[:, 1] < -np.pi - 1e-9) | (values[:, 1] > 2 * np.pi)

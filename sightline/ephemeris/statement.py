@@ -28,6 +28,7 @@ AXES: Mapping[Unit, tuple[str, ...]] = {
 }
 METADATA = "metadata"
 EPOCH = "epoch"
+RADIUS = "radius"
 _ONE_LETTER = Field(min_length=1, max_length=1)
 
 
@@ -56,7 +57,7 @@ class Statement(Request):
 def field_names() -> tuple[str, ...]:
     """Return what a column may be, beside `metadata.KEY`."""
     places = [f"{place}_{axis}" for place in PLACES for axis in ("lat", "lon")]
-    return (EPOCH, "lat", "lon", "x", "y", "z", *places, METADATA)
+    return (EPOCH, "lat", "lon", "x", "y", "z", RADIUS, *places, METADATA)
 
 
 def is_field(name: str) -> bool:

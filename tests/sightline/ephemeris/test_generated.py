@@ -1,5 +1,7 @@
 """Generated ephemeris against what libraries and sites publish; tolerances are stated where they are used."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,13 +10,15 @@ import pytest
 from skyfield.api import EarthSatellite, load, wgs84
 from skyfield.framelib import itrs
 
-from sightline.ephemeris import ground, orbit
+from sightline.ephemeris import files, ground, orbit
 from sightline.ephemeris.elements import ElementSet, read_elements
 from sightline.ephemeris.errors import BadData
 from sightline.ephemeris.footprints import FieldModel, footprints
 from sightline.ephemeris.frames import to_sphere, to_vectors, turned
 from sightline.ephemeris.sites import read_sites, select
-from tests.support.orbits import ISS
+from sightline.ephemeris.statement import Statement
+from tests.support.orbits import ISS, SAID, rows, write_csv
+from tests.support.server import ROOT
 
 AT = datetime(2014, 1, 23, 11, 18, 7, tzinfo=UTC)
 MINUTE = 26_297_280
@@ -57,6 +61,31 @@ def test_a_day_of_a_spacecraft_has_its_footprints_in_both_hemispheres(iss: list[
     assert (day.places["nbtrace"][:, 0] > day.places["sbtrace"][:, 0]).all()
 
 
+@pytest.mark.parametrize("header", ["epoch,x,y,z", "epoch,lat,lon,radius"])
+def test_an_import_traces_the_same_footprints_from_positions(
+    tmp_path: Path, iss: list[ElementSet], header: str
+) -> None:
+    (made,) = orbit.stretches(iss, ISS_MINUTE, ISS_MINUTE + 5, file="iss.tle", field=FieldModel())
+    times = made.minutes.astype(np.float64) * 60.0
+    vectors = orbit.positions_km(iss, times, file="iss.tle", most_age_days=7)
+    if "lat" in header:
+        vectors = np.column_stack([made.places["location_geo"], np.linalg.norm(vectors, axis=1)])
+    lines = [f"{time:.0f},{a!r},{b!r},{c!r}" for time, (a, b, c) in zip(times, vectors.tolist(), strict=True)]
+    said = SAID.replace("degrees", "degrees" if "lat" in header else "km") + "# time format: unix\n"
+    path = write_csv(tmp_path / "p.csv", lines, header=header, said=said)
+    with files.opened(path, Statement()) as file:
+        (found,) = files.stretches(file, field=FieldModel())
+    for place, values in made.places.items():
+        np.testing.assert_allclose(found.places[place], values, atol=1e-3)
+
+
+def test_footprints_need_a_distance(tmp_path: Path) -> None:
+    says = "footprints need the distance from the Earth's centre: x, y and z, or"
+    path = write_csv(tmp_path / "p.csv", rows())
+    with files.opened(path, Statement()) as file, pytest.raises(BadData, match=says):
+        list(files.stretches(file, field=FieldModel()))
+
+
 def test_elements_too_old_are_refused_and_the_nearest_set_is_used(iss: list[ElementSet]) -> None:
     later = ElementSet("ISS", "25544", iss[0].epoch_s + 40 * 86400, iss[0].record, 9)
     with pytest.raises(BadData, match="line 2: the nearest elements are 31 days from 2014-02-20"):
@@ -89,6 +118,22 @@ def test_a_footprint_of_a_point_low_above_a_site_is_the_site_geocentric() -> Non
     assert north == pytest.approx(here, abs=0.15)
     active = footprints(vectors, np.array([MINUTE]), FieldModel("T89", 5.0), "north")
     assert active == pytest.approx(north, abs=0.05)  # what T89 adds hardly bends a line down here
+
+
+def test_what_the_library_remarks_stays_out_of_what_the_command_prints() -> None:
+    program = (
+        "import numpy as np\n"
+        "from sightline.ephemeris.footprints import FieldModel, footprints\n"
+        "footprints(np.array([[6900.0, 0.0, 0.0]]), np.array([29_800_000]), FieldModel(), 'north')\n"
+        "print('done')\n"
+    )  # of 2026, after the last epoch of its coefficients
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout == "done\n"
+
+
+def test_aacgm_says_for_which_years_it_is() -> None:
+    with pytest.raises(BadData, match="AACGM is there from 1990 to 2029, not for 1989: say --conjugate igrf"):
+        ground.by_aacgm(56.0, -94.0, datetime(1989, 12, 31, tzinfo=UTC))
 
 
 def test_far_out_the_model_of_the_field_matters() -> None:
