@@ -1,6 +1,8 @@
 """What the HTTP doors do per second: submissions, keyless and keyed, and lookups of what was answered.
 
-Beside them, in turn, the bare routes of `benchmarks.bare_http`.
+Submissions are measured twice: while they are answered on the same processors, and, where services have processes
+of their own, at the door alone: workers and result store are stopped meanwhile, and answer everything afterwards. The
+broker and the database are at work in both. Beside them, in turn, the bare routes of `benchmarks.bare_http`.
 """
 
 import json
@@ -12,6 +14,10 @@ from benchmarks.figures import Doors, spread_of
 from benchmarks.installation import Installation
 from benchmarks.load import Lookups, Submits, drive
 
+_BEHIND = ("inference", "result_store")
+_KINDS = (("keyless", False, True), ("keyed", True, True), ("answered", False, False))
+"""Name, whether with keys, whether the door alone."""
+
 
 def measure(
     installation: Installation, *, detector_id: str, pack: Path, seconds: float, repetitions: int, stamp: str
@@ -21,10 +27,11 @@ def measure(
     with bare_http.serving(installation.store) as bare:
         for repetition in range(repetitions):
             ids = []
-            for kind in ("keyless", "keyed"):
-                load = _submits(installation, detector_id, pack, f"{stamp}-{repetition}-{kind}", keyed=kind == "keyed")
+            for kind, keyed, alone in _KINDS:
+                load = _submits(installation, detector_id, pack, f"{stamp}-{repetition}-{kind}", keyed=keyed)
                 had = pipeline.answered(installation)
-                rate = drive(load, seconds=seconds)
+                with installation.paused(*_BEHIND if alone else ()):
+                    rate = drive(load, seconds=seconds)
                 pipeline.drain(installation, had + rate.sent)
                 ids += [json.loads(body)["id"] for body in rate.bodies]
                 rates[kind].append(rate.per_s)
@@ -38,6 +45,7 @@ def measure(
         bare_lookups_per_s=spread_of(rates["bare lookups"]),
         submits_per_s=spread_of(rates["keyless"]),
         keyed_submits_per_s=spread_of(rates["keyed"]),
+        answered_submits_per_s=spread_of(rates["answered"]),
         bare_submits_per_s=spread_of(rates["bare submits"]),
     )
 

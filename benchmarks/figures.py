@@ -75,12 +75,13 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """What the HTTP doors did per second, while workers answered what was submitted; and the bare routes."""
+    """What the HTTP doors did per second, and the bare routes; `answered`: while what was submitted was answered."""
 
     lookups_per_s: Spread
     bare_lookups_per_s: Spread
     submits_per_s: Spread
     keyed_submits_per_s: Spread
+    answered_submits_per_s: Spread
     bare_submits_per_s: Spread
 
 

@@ -17,7 +17,7 @@ from services.gateway.lookup import APPEAR_S, look_up
 from services.gateway.paging import PageParameters, UtcTime
 from services.kit.disconnect import GONE, while_connected
 from services.kit.errors import Refused
-from services.kit.http import PlatformDep, Reader, problems
+from services.kit.http import PlatformDep, Reader, platform_of, problems, resource
 from services.kit.prefer import WaitSeconds
 from services.kit.store.port import QueryFilter
 from services.kit.view import etag_of, to_query
@@ -77,9 +77,7 @@ async def get_query(
     *,
     query_id: QueryIdPath,
     request: Request,
-    response: Response,
     caller: Reader,
-    platform: PlatformDep,
     wait_s: WaitSeconds,
     wait_for: Annotated[
         WaitFor,
@@ -89,13 +87,13 @@ async def get_query(
         ),
     ] = "answer",
     if_none_match: IfNoneMatch = None,
-) -> Query | Response:
+) -> Response:
     """Answer with the query as it is now; with `wait` as soon as it is answered, else as it is when time is up.
 
     A pending query has the label `UNCLEAR` and no confidence. A lookup right after the submission never answers 404.
     `If-None-Match` is compared with what would be answered, after any waiting.
     """
-    look = look_up(platform, caller.tenant, query_id, wait_s, wanted_for(wait_for))
+    look = look_up(platform_of(request), caller.tenant, query_id, wait_s, wanted_for(wait_for))
     found = await (while_connected(request, look) if wait_s > 0 else look)
     if found is None:
         return Response(status_code=GONE)
@@ -103,13 +101,12 @@ async def get_query(
     etag = etag_of(query)
     if is_seen(if_none_match, etag):
         return not_modified(etag)
-    response.headers["ETag"] = etag
-    response.headers["Cache-Control"] = FRESH
+    headers = {"ETag": etag, "Cache-Control": FRESH}
     if wait_s > 0 and "wait" not in request.query_params:
-        response.headers["Preference-Applied"] = f"wait={wait_s:.0f}"
+        headers["Preference-Applied"] = f"wait={wait_s:.0f}"
     if query.answer is None and not query.ended:
-        response.headers["Retry-After"] = _POLL_S
-    return query
+        headers["Retry-After"] = _POLL_S
+    return resource(query, headers=headers)
 
 
 @router.get(

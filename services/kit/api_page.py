@@ -14,6 +14,8 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
 PATH = "/docs"
+BEARER = "HTTPBearer"
+_OTHER = "APIKeyHeader"
 
 Node = Mapping[str, Any]
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -35,9 +37,17 @@ class DescribedApp(FastAPI):
     """An app whose OpenAPI document promises what it answers, and whose page of it works offline."""
 
     def openapi(self) -> dict[str, Any]:
-        """Return the document, without the framework's own form of a 422: ours are problems, and listed."""
+        """Return the document, without the framework's own form of a 422: ours are problems, and listed.
+
+        Where a bearer token is taken, the header of other clients is too.
+        """
         document = super().openapi()
+        schemes = document.get("components", {}).get("securitySchemes", {})
+        if BEARER in schemes:
+            schemes[_OTHER] = {"type": "apiKey", "in": "header", "name": "x-api-token"}
         for _, _, operation in _operations(document):
+            if "security" in operation:
+                operation["security"] = [{BEARER: []}, {_OTHER: []}]
             content = operation["responses"].get("422", {}).get("content", {})
             if content.get("application/json", {}).get("schema", {}).get("$ref") == _DEFAULT_ERROR:
                 del operation["responses"]["422"]

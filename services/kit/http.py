@@ -1,15 +1,17 @@
 """The HTTP side that all services share: one app, problems, body limits, health, metrics."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Annotated, Any, cast
 
 import structlog
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.models import HTTPBearer
 from fastapi.responses import JSONResponse, PlainTextResponse
-from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi.security.base import SecurityBase
 from prometheus_client import generate_latest
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,7 +19,7 @@ from contracts.http.problems import PROBLEMS
 from contracts.http.routes import ROUTES, SMALL_BODY
 from contracts.http.tokens import Scope as TokenScope
 from services.kit import aurorax
-from services.kit.api_page import DescribedApp, add_page
+from services.kit.api_page import BEARER, DescribedApp, add_page
 from services.kit.auth import Authenticator, Caller
 from services.kit.errors import Conflict, NotFound, PlatformError, Refused, Unavailable
 from services.kit.platform import Platform, Service
@@ -25,9 +27,8 @@ from services.kit.platform import Platform, Service
 log = structlog.get_logger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
-# Declared for the OpenAPI page; the authenticator reads the headers itself.
-_Bearer = Annotated[object, Depends(HTTPBearer(auto_error=False, description="A token of this installation."))]
-_ApiToken = Annotated[object, Depends(APIKeyHeader(name="x-api-token", auto_error=False))]
+_Shape = tuple[str | None, ...]
+"""The segments of a path, None for one of any text."""
 _BY_STATUS = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
@@ -63,9 +64,14 @@ def create_app(
     return app
 
 
+def platform_of(request: Request) -> Platform:
+    """Return the platform of this process, for what is called so often that a dependency costs too much."""
+    return cast("Platform", request.app.state.platform)
+
+
 async def get_platform(request: Request) -> Platform:
     """Return the platform; a dependency for routes. Like all of ours it is async: FastAPI runs others in a thread."""
-    return cast("Platform", request.app.state.platform)
+    return platform_of(request)
 
 
 def get_service(request: Request, name: str) -> Service:
@@ -73,24 +79,27 @@ def get_service(request: Request, name: str) -> Service:
     return cast("Service", request.app.state.services[name])
 
 
-def needs(scope: TokenScope) -> Callable[..., Any]:
-    """Return a dependency that gives the Caller and refuses one without `scope`."""
+class _Needs(SecurityBase):
+    """A dependency that gives the Caller and refuses one without `scope`; the OpenAPI page says so."""
 
-    async def authenticate(request: Request, _bearer: _Bearer, _token: _ApiToken) -> Caller:
+    def __init__(self, scope: TokenScope) -> None:
+        self.model = HTTPBearer(description="A token of this installation.")
+        self.scheme_name = BEARER
+        self._scope = scope
+
+    async def __call__(self, request: Request) -> Caller:
         caller: Caller = await request.app.state.authenticator.caller(request.headers)
-        caller.need(scope)
+        caller.need(self._scope)
         return caller
-
-    return authenticate
 
 
 PlatformDep = Annotated[Platform, Depends(get_platform)]
-Writer = Annotated[Caller, Depends(needs("queries:write"))]
-Reader = Annotated[Caller, Depends(needs("queries:read"))]
-Labeller = Annotated[Caller, Depends(needs("labels:write"))]
-DetectorWriter = Annotated[Caller, Depends(needs("detectors:write"))]
-SourceWriter = Annotated[Caller, Depends(needs("sources:write"))]
-Admin = Annotated[Caller, Depends(needs("admin"))]
+Writer = Annotated[Caller, Depends(_Needs("queries:write"))]
+Reader = Annotated[Caller, Depends(_Needs("queries:read"))]
+Labeller = Annotated[Caller, Depends(_Needs("labels:write"))]
+DetectorWriter = Annotated[Caller, Depends(_Needs("detectors:write"))]
+SourceWriter = Annotated[Caller, Depends(_Needs("sources:write"))]
+Admin = Annotated[Caller, Depends(_Needs("admin"))]
 
 
 def problem(code: str, detail: str = "", *, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -104,6 +113,11 @@ def problem(code: str, detail: str = "", *, headers: dict[str, str] | None = Non
         "detail": detail,
     }
     return JSONResponse(body, status_code=kind.status, media_type=PROBLEM_JSON, headers=headers)
+
+
+def resource(found: BaseModel, status: int = 200, *, headers: dict[str, str] | None = None) -> Response:
+    """Return a resource that is valid by its making; FastAPI would look at it once more."""
+    return Response(found.model_dump_json(), status_code=status, media_type="application/json", headers=headers)
 
 
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
@@ -184,16 +198,19 @@ class _BodyLimit:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._limits = {(route.method, _shape(route.path)): route.body_limit for route in ROUTES}
+        self._limits: dict[tuple[str, int], list[tuple[_Shape, int]]] = {}
+        for route in ROUTES:
+            shape = _shape(route.path)
+            self._limits.setdefault((route.method, len(shape)), []).append((shape, route.body_limit))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         limit = self._limit(scope["method"], scope["path"])
-        too_large = _answer(scope["path"], "body_too_large", f"at most {limit} bytes are taken here")
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         if not declared.isdigit() or int(declared) > limit:
+            too_large = _answer(scope["path"], "body_too_large", f"at most {limit} bytes are taken here")
             await too_large(scope, receive, send)
             return
         seen = 0
@@ -210,10 +227,9 @@ class _BodyLimit:
         await self._app(scope, limited, send)
 
     def _limit(self, method: str, path: str) -> int:
-        shape = path.split("/")
-        for (route_method, template), limit in self._limits.items():
-            same_shape = route_method == method and len(template) == len(shape)
-            if same_shape and all(part in {None, given} for part, given in zip(template, shape, strict=True)):
+        given = path.split("/")
+        for shape, limit in self._limits.get((method, len(given)), ()):
+            if all(part is None or part == had for part, had in zip(shape, given, strict=True)):
                 return limit
         return SMALL_BODY
 
@@ -246,5 +262,5 @@ class _Measure:
             self._metrics.request_seconds.labels(route).observe(time.monotonic() - started)
 
 
-def _shape(template: str) -> tuple[str | None, ...]:
+def _shape(template: str) -> _Shape:
     return tuple(None if part.startswith("{") else part for part in template.split("/"))

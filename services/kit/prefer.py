@@ -3,16 +3,16 @@
 import re
 from typing import Annotated
 
-from fastapi import Depends, Header, Query
+from fastapi import Depends, Header, Query, Request
 
 from services.kit.errors import Refused
-from services.kit.http import PlatformDep
+from services.kit.http import platform_of
 
 _WAIT = re.compile(r"(?:^|[;,\s])wait\s*=\s*\"?(\d{1,9})\"?", re.IGNORECASE)
 
 
 async def _wait_seconds(
-    platform: PlatformDep,
+    request: Request,
     wait: Annotated[
         float | None,
         Query(ge=0, allow_inf_nan=False, description="Seconds to wait for a result; 0 answers at once.", examples=[10]),
@@ -24,7 +24,7 @@ async def _wait_seconds(
         ),
     ] = "",
 ) -> float:
-    longest = platform.settings.max_wait_s
+    longest = platform_of(request).settings.max_wait_s
     if wait is not None:
         return check_wait(wait, longest)
     preferred = _WAIT.search(prefer)

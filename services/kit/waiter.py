@@ -1,7 +1,7 @@
 """Waiting for a result: one read when the wait begins, one when a wake-up says that it is worth it.
 
 Wake-ups (`results.stored`) may be lost. One re-check per process and second reads every waited-for query at once, so
-that a lost wake-up costs a second and a thousand waiters cost one read.
+that a lost wake-up costs a second and a thousand waiters cost one read. Where nobody waits, none is listened to.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from services.kit.bus.outcomes import Done, Outcome, Work
 from services.kit.bus.port import Bus
 from services.kit.crash import crash_at
 from services.kit.errors import PlatformError, Unavailable
+from services.kit.hearing import Hearing
 from services.kit.metrics import Metrics
 from services.kit.store.documents import QueryDocument, QueryKey
 from services.kit.store.port import Store
@@ -78,15 +79,15 @@ class Waiter:
         self._max_waiters = max_waiters
         self._waits: dict[QueryKey, set[_Wait]] = {}
         self._count = 0
-        self._consumer = Consumer(bus, metrics, WAKE_UPS, self._hear, batch=64)
+        self._hearing = Hearing(lambda: Consumer(bus, metrics, WAKE_UPS, self._hear, batch=64), self._recheck)
 
     async def check(self) -> None:
         """Return if wake-ups are heard; raise Unavailable otherwise."""
-        await self._consumer.check()
+        await self._hearing.check()
 
     async def start(self, stack: AsyncExitStack) -> None:
-        """Listen for wake-ups and re-check until `stack` is left; then every wait ends with what is known."""
-        await self._consumer.start(stack, drain_s=1.0)
+        """Be ready to wait until `stack` is left; then every wait ends with what is known."""
+        await self._hearing.start(stack)
         recheck = asyncio.create_task(self._recheck_loop(), name="waiter recheck")
 
         async def stop() -> None:
@@ -131,7 +132,11 @@ class Waiter:
             if enough or (appear_s if document is None else timeout_s) <= 0:
                 return document
             crash_at("waiter.waiting")
-            found = await _result_of(wait, appear_s, deadline)
+            self._hearing.need()
+            try:
+                found = await _result_of(wait, appear_s, deadline)
+            finally:
+                self._hearing.release()
             return found or (await self._store.queries.load([key])).get(key)
         finally:
             self._forget(wait)
@@ -161,19 +166,23 @@ class Waiter:
     async def _recheck_loop(self) -> None:
         while True:
             await asyncio.sleep(_RECHECK_S)
-            keys = list(self._waits)
-            for start in range(0, len(keys), _LOAD_AT_ONCE):
-                try:
-                    documents = await self._store.queries.load(keys[start : start + _LOAD_AT_ONCE])
-                except Unavailable as error:
-                    log.warning("waiter.recheck_failed", error=str(error))
-                    break
-                except PlatformError as error:
-                    # One document that this version cannot read must not end the looking for good.
-                    log.error("waiter.recheck_failed", error=str(error))  # noqa: TRY400 - no trace needed
-                    continue
-                for key, document in documents.items():
-                    self._wake(key, summary_of(document), document)
+            await self._recheck()
+
+    async def _recheck(self) -> None:
+        """Read every query that is waited for."""
+        keys = list(self._waits)
+        for start in range(0, len(keys), _LOAD_AT_ONCE):
+            try:
+                documents = await self._store.queries.load(keys[start : start + _LOAD_AT_ONCE])
+            except Unavailable as error:
+                log.warning("waiter.recheck_failed", error=str(error))
+                break
+            except PlatformError as error:
+                # One document that this version cannot read must not end the looking for good.
+                log.error("waiter.recheck_failed", error=str(error))  # noqa: TRY400 - no trace needed
+                continue
+            for key, document in documents.items():
+                self._wake(key, summary_of(document), document)
 
 
 async def _result_of(wait: _Wait, appear_s: float, deadline: float) -> QueryDocument | None:

@@ -10,7 +10,7 @@ from fastapi import Query as Parameter
 from contracts.http.queries import Query
 from services.kit.disconnect import while_connected
 from services.kit.errors import Refused, Unavailable
-from services.kit.http import PlatformDep, Writer, get_service, problems
+from services.kit.http import Writer, get_service, platform_of, problems, resource
 from services.kit.platform import Platform
 from services.kit.prefer import WaitSeconds
 from services.kit.store.documents import QueryDocument
@@ -148,6 +148,7 @@ async def _parameters(
 @ROUTER.post(
     "/v1/image-queries",
     status_code=202,
+    response_model=Query,
     summary="Ask a detector about an image",
     description=_DESCRIPTION,
     responses={**RESPONSES, **_PROBLEMS},
@@ -156,14 +157,11 @@ async def _parameters(
 async def submit_image_query(
     *,
     request: Request,
-    response: Response,
     caller: Writer,
-    platform: PlatformDep,
-    submissions: Annotated[Submissions, Depends(get_submissions)],
     parameters: Annotated[_Parameters, Depends(_parameters)],
     wait_s: WaitSeconds,
     wait_for: Annotated[WaitFor, Parameter(description="What a wait is for.", examples=["confident"])] = "answer",
-) -> Query:
+) -> Response:
     upload = await read_upload(request)
     question = Question(
         tenant=caller.tenant,
@@ -176,18 +174,19 @@ async def submit_image_query(
         metadata_json=parameters.metadata,
         key=parameters.key,
     )
-    accepted = await submissions.submit(question)
-    response.headers["Location"] = _location(platform, accepted)
+    platform = platform_of(request)
+    accepted = await (await get_submissions(request)).submit(question)
+    headers = {"Location": _location(platform, accepted)}
     document = accepted.document
     if wait_s > 0:
         document = await while_connected(request, _wait(platform, accepted, wait_for, wait_s))
     if document is None:
-        return pending_query(accepted.claim)
+        return resource(pending_query(accepted.claim), 202, headers=headers)
     if wait_s > 0 and wanted_for(wait_for)(summary_of(document)):
-        response.status_code = 200
         if "wait" not in request.query_params:
-            response.headers["Preference-Applied"] = f"wait={wait_s:g}"
-    return to_query(document)
+            headers["Preference-Applied"] = f"wait={wait_s:g}"
+        return resource(to_query(document), 200, headers=headers)
+    return resource(to_query(document), 202, headers=headers)
 
 
 async def _wait(platform: Platform, accepted: Accepted, wait_for: WaitFor, wait_s: float) -> QueryDocument | None:
@@ -210,7 +209,8 @@ def _check_address(request: Request) -> None:
     One that is not UTF-8 would come back as something else, an unknown one is misspelt, of two equal ones one is lost.
     """
     try:
-        given = [name for name, _ in parse_qsl(request.url.query, keep_blank_values=True, errors="strict")]
+        query = request.scope["query_string"].decode()
+        given = [name for name, _ in parse_qsl(query, keep_blank_values=True, errors="strict")]
     except (UnicodeDecodeError, ValueError):
         raise Refused("invalid_parameter", "the parameters in the address must be UTF-8, percent-encoded") from None
     for name in given:

@@ -3,19 +3,24 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from bson.raw_bson import RawBSONDocument
+from pymongo import InsertOne
+
 from contracts.v1.image_query import ImageQuerySubmitted
 from services.kit.clock import Clock
-from services.kit.errors import Conflict, Unavailable
+from services.kit.errors import Unavailable
 from services.kit.store.documents import QueryKey
 from services.kit.store.micros import to_micros
 from services.kit.store.mongo.collection import Collection
 from services.kit.store.mongo.driver import Row
 from services.kit.store.mongo.expiry import purge
+from services.kit.store.mongo.gathering import Gathering
 from services.kit.store.mongo.rows import by_key, from_row, key_of, to_row
 from services.kit.store.records import Claim
 
 _ROUNDS = 50
 """Holders that may come and go under one call; more means that something else is wrong."""
+_WRITE_AT_ONCE = 100
 
 
 class MongoClaims:
@@ -24,6 +29,7 @@ class MongoClaims:
     def __init__(self, collection: Collection, clock: Clock) -> None:
         self._collection = collection
         self._clock = clock
+        self._inserts = Gathering(self._insert_all, most=_WRITE_AT_ONCE)
 
     async def make(self, claim: Claim) -> Claim:
         """See `port.Claims.make`."""
@@ -34,14 +40,11 @@ class MongoClaims:
             index["key"] = claim.key
         row = to_row(key_of(claim.tenant, claim.id), claim, index, claim.expires_at)
         for _ in range(_ROUNDS):
-            try:
-                await self._collection.insert(row)
-            except Conflict:
-                holder = await self._holder(claim)
-                if holder is not None:
-                    return holder
-            else:
+            if await self._inserts.do(row):
                 return claim
+            holder = await self._holder(claim)
+            if holder is not None:
+                return holder
         raise Unavailable("the claim's holder changed under every attempt to read it")
 
     async def find(self, key: QueryKey) -> Claim | None:
@@ -68,6 +71,11 @@ class MongoClaims:
     async def purge(self, now: datetime) -> int:
         """See `port.Claims.purge`."""
         return await purge(self._collection, now)
+
+    async def _insert_all(self, rows: Sequence[RawBSONDocument]) -> list[bool]:
+        """Store rows in one command, each by itself; say of each whether its ID and its key were free."""
+        outcome = await self._collection.write([InsertOne(row) for row in rows])
+        return [place not in outcome.duplicates for place in range(len(rows))]
 
     async def _holder(self, claim: Claim) -> Claim | None:
         """Return who holds the ID or the key; remove it and return None when it has expired."""

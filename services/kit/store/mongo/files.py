@@ -22,8 +22,8 @@ from services.kit.store.mongo.connection import Connection
 log = structlog.get_logger(__name__)
 
 CHUNK_BYTES = 1024 * 1024
-_GROUP = 8
-"""Chunks that travel at once."""
+_GROUP = 2
+"""Chunks that travel at once; each lies in memory several times until it is sent."""
 _ABANDONED_US = 3600 * 1_000_000
 """A file in motion for longer than this has nobody who moves it."""
 

@@ -16,6 +16,7 @@ from services.kit.store.micros import to_micros
 from services.kit.store.mongo.collection import Collection, Operation, Sort
 from services.kit.store.mongo.driver import Row
 from services.kit.store.mongo.expiry import purge
+from services.kit.store.mongo.gathering import Gathering
 from services.kit.store.mongo.query_rows import conditions, index_of
 from services.kit.store.mongo.rows import before, from_row, key_of, to_row
 from services.kit.store.mongo.swaps import UnsettledSwaps
@@ -25,6 +26,7 @@ from services.kit.store.port import Cursor, Page, QueryFilter, Swap
 _NEWEST_FIRST: Sort = (("index.created_us", -1), ("id", -1))
 _OLDEST_FIRST: Sort = (("index.created_us", 1), ("id", 1))
 _MODEL = {"index": 0, "expires_on": 0, "token": 0}
+_READ_AT_ONCE = 100
 
 
 class MongoQueries:
@@ -34,14 +36,15 @@ class MongoQueries:
         self._collection = collection
         self._clock = clock
         self._unsettled = UnsettledSwaps()
+        self._lookups = Gathering(self._rows_of, most=_READ_AT_ONCE)
 
     async def load(self, keys: Sequence[QueryKey]) -> dict[QueryKey, QueryDocument]:
         """See `port.Queries.load`."""
-        if not keys:
-            return {}
-        names = {key_of(*key) for key in keys}
-        rows = await self._collection.find({"_id": {"$in": list(names)}}, fields=_MODEL, limit=len(names))
-        return {document.key: document for document in map(_read, rows)}
+        if len(keys) == 1:
+            rows = [await self._lookups.do(key_of(*keys[0]))]
+        else:
+            rows = await self._rows_of(list({key_of(*key) for key in keys}))
+        return {document.key: document for document in (_read(row) for row in rows if row is not None)}
 
     async def swap(self, swaps: Sequence[Swap]) -> frozenset[QueryKey]:
         """See `port.Queries.swap`.
@@ -121,6 +124,15 @@ class MongoQueries:
             "index.expires_us": {"$gt": to_micros(self._clock.now())},
             **conditions(query_filter),
         }
+
+    async def _rows_of(self, names: Sequence[str]) -> list[Row | None]:
+        """Return the row of each name, in one read."""
+        if not names:
+            return []
+        unique = list(dict.fromkeys(names))
+        rows = await self._collection.find({"_id": {"$in": unique}}, fields=_MODEL, limit=len(unique))
+        found = {row["_id"]: row for row in rows}
+        return [found.get(name) for name in names]
 
     async def _tokens(self, keys: Sequence[QueryKey]) -> dict[str, int]:
         names = [key_of(*key) for key in keys]

@@ -41,6 +41,18 @@ async def test_parallel_claims_of_one_key_all_get_the_same(store: Store) -> None
     assert [claim for claim in found if claim] == [made[0]]
 
 
+async def test_parallel_claims_are_made_whatever_becomes_of_one(store: Store) -> None:
+    taken = await store.claims.make(make_claim(key="taken"))
+    keys = [None, "a", "taken", "b", None, "b", "c"]
+    claims = [make_claim(key=key) for key in keys]
+    made = await asyncio.gather(*(store.claims.make(claim) for claim in claims))
+    assert made[2] == taken
+    assert made[3] == made[5]
+    for n in (0, 1, 4, 6):
+        assert made[n] == claims[n]
+        assert await store.claims.find(key_of(claims[n].id)) == claims[n]
+
+
 async def test_a_claim_is_found_by_its_key_until_it_expires(store: Store, clock: FixedClock) -> None:
     claim = make_claim(key="k")
     await store.claims.make(claim)
