@@ -15,6 +15,7 @@ from contracts.v1.image_query import Score, Timings
 _AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 _ANSWERED_AT = datetime(2026, 11, 20, 10, 0, 0, 41000, tzinfo=UTC)
 QUERY_ID = "iq_05rtQm7bMqZk3dXe9Wf2LhVnTya"
+ETAG = f'"{QUERY_ID}-2"'
 DETECTOR_ID = "det_05rtPx1aBcDeFgHiJkLmNoPqRst"
 LETTER_ID = "dead_4f1b2b0b822cd15d6c15b0f00a0"
 MODEL_ID = "mdl_05rtPv8UyTzXwVuTsRqPoNmLkJi"

@@ -17,20 +17,22 @@ from services.gateway.lookup import APPEAR_S, look_up
 from services.gateway.paging import PageParameters, UtcTime
 from services.kit.disconnect import GONE, while_connected
 from services.kit.errors import Refused
-from services.kit.http import PlatformDep, Reader, platform_of, problems, resource
-from services.kit.prefer import WaitSeconds
+from services.kit.http import PlatformDep, Reader, caller_of, platform_of, problems, resource
+from services.kit.parameters import described, header, read
+from services.kit.prefer import PREFER, Waiting
 from services.kit.store.port import QueryFilter
 from services.kit.view import etag_of, to_query
-from services.kit.waiter import WaitFor, wanted_for
+from services.kit.waiter import wanted_for
 
 router = APIRouter(tags=["queries"])
 
 QueryIdPath = Annotated[str, Path(description="The ID that the submission answered.", examples=[examples.QUERY_ID])]
+_IF_NONE_MATCH = "Entity tag of what the reader has; answers 304 if unchanged."
 IfNoneMatch = Annotated[
     str | None,
     Header(
-        description="Entity tag of what the reader has; answers 304 if unchanged.",
-        examples=[f'"{examples.QUERY_ID}-2"'],
+        description=_IF_NONE_MATCH,
+        examples=[examples.ETAG],
     ),
 ]
 
@@ -72,37 +74,27 @@ class ListParameters(PageParameters):
         **problems("query_not_found", "query_erased", "invalid_parameter", "not_authenticated", "not_allowed"),
         **problems("unavailable"),
     },
+    openapi_extra=described(Waiting, PREFER, header("If-None-Match", _IF_NONE_MATCH, examples.ETAG)),
 )
-async def get_query(
-    *,
-    query_id: QueryIdPath,
-    request: Request,
-    caller: Reader,
-    wait_s: WaitSeconds,
-    wait_for: Annotated[
-        WaitFor,
-        Parameter(
-            description="End the wait at the first answer, or only at one that reaches the threshold.",
-            examples=["confident"],
-        ),
-    ] = "answer",
-    if_none_match: IfNoneMatch = None,
-) -> Response:
+async def get_query(query_id: QueryIdPath, request: Request) -> Response:
     """Answer with the query as it is now; with `wait` as soon as it is answered, else as it is when time is up.
 
     A pending query has the label `UNCLEAR` and no confidence. A lookup right after the submission never answers 404.
     `If-None-Match` is compared with what would be answered, after any waiting.
     """
-    look = look_up(platform_of(request), caller.tenant, query_id, wait_s, wanted_for(wait_for))
+    caller = await caller_of(request, "queries:read")
+    waiting = read(Waiting, request.query_params)
+    wait_s = waiting.seconds(request)
+    look = look_up(platform_of(request), caller.tenant, query_id, wait_s, wanted_for(waiting.wait_for))
     found = await (while_connected(request, look) if wait_s > 0 else look)
     if found is None:
         return Response(status_code=GONE)
     query = found.query
     etag = etag_of(query)
-    if is_seen(if_none_match, etag):
+    if is_seen(request.headers.get("if-none-match"), etag):
         return not_modified(etag)
     headers = {"ETag": etag, "Cache-Control": FRESH}
-    if wait_s > 0 and "wait" not in request.query_params:
+    if wait_s > 0 and waiting.wait is None:
         headers["Preference-Applied"] = f"wait={wait_s:.0f}"
     if query.answer is None and not query.ended:
         headers["Retry-After"] = _POLL_S

@@ -15,7 +15,12 @@ from fastapi.responses import HTMLResponse
 
 PATH = "/docs"
 BEARER = "HTTPBearer"
-_OTHER = "APIKeyHeader"
+SECURITY: list[dict[str, list[str]]] = [{BEARER: []}, {"APIKeyHeader": []}]
+"""Of an operation that takes a token: in the usual header, or in that of other clients."""
+_SCHEMES = {
+    BEARER: {"type": "http", "description": "A token of this installation.", "scheme": "bearer"},
+    "APIKeyHeader": {"type": "apiKey", "in": "header", "name": "x-api-token"},
+}
 
 Node = Mapping[str, Any]
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -42,12 +47,10 @@ class DescribedApp(FastAPI):
         Where a bearer token is taken, the header of other clients is too.
         """
         document = super().openapi()
-        schemes = document.get("components", {}).get("securitySchemes", {})
-        if BEARER in schemes:
-            schemes[_OTHER] = {"type": "apiKey", "in": "header", "name": "x-api-token"}
         for _, _, operation in _operations(document):
             if "security" in operation:
-                operation["security"] = [{BEARER: []}, {_OTHER: []}]
+                operation["security"] = SECURITY
+                document["components"]["securitySchemes"] = _SCHEMES
             content = operation["responses"].get("422", {}).get("content", {})
             if content.get("application/json", {}).get("schema", {}).get("$ref") == _DEFAULT_ERROR:
                 del operation["responses"]["422"]

@@ -79,18 +79,23 @@ def get_service(request: Request, name: str) -> Service:
     return cast("Service", request.app.state.services[name])
 
 
+async def caller_of(request: Request, scope: TokenScope) -> Caller:
+    """Return who calls; raise Refused unless they hold `scope`."""
+    caller: Caller = await request.app.state.authenticator.caller(request.headers)
+    caller.need(scope)
+    return caller
+
+
 class _Needs(SecurityBase):
     """A dependency that gives the Caller and refuses one without `scope`; the OpenAPI page says so."""
 
     def __init__(self, scope: TokenScope) -> None:
-        self.model = HTTPBearer(description="A token of this installation.")
+        self.model = HTTPBearer()
         self.scheme_name = BEARER
         self._scope = scope
 
     async def __call__(self, request: Request) -> Caller:
-        caller: Caller = await request.app.state.authenticator.caller(request.headers)
-        caller.need(self._scope)
-        return caller
+        return await caller_of(request, self._scope)
 
 
 PlatformDep = Annotated[Platform, Depends(get_platform)]

@@ -1,18 +1,18 @@
 """The HTTP door for image queries."""
 
-from dataclasses import dataclass
 from typing import Annotated, Protocol, cast
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Depends, Header, Request, Response
-from fastapi import Query as Parameter
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
 
 from contracts.http.queries import Query
 from services.kit.disconnect import while_connected
 from services.kit.errors import Refused, Unavailable
-from services.kit.http import Writer, get_service, platform_of, problems, resource
+from services.kit.http import caller_of, get_service, platform_of, problems, resource
+from services.kit.parameters import described, header, read
 from services.kit.platform import Platform
-from services.kit.prefer import WaitSeconds
+from services.kit.prefer import PREFER, Waiting
 from services.kit.store.documents import QueryDocument
 from services.kit.view import pending_query, to_query
 from services.kit.waiter import WaitFor, summary_of, wanted_for
@@ -24,7 +24,6 @@ NAME = "submitter"
 ROUTER = APIRouter(tags=["queries"])
 
 _LONGEST_S = 1e9
-_NAMES = ("detector", "confidence_threshold", "patience_s", "expires_in_s", "metadata", "wait", "wait_for")
 _DESCRIPTION = """
 Accepts one image for a detector and answers 202 as soon as the query is durable; look the answer up under `Location`.
 
@@ -68,81 +67,53 @@ async def get_submissions(request: Request) -> Submissions:
     return cast("_Door", get_service(request, NAME)).submissions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parameters:
-    detector: str
-    confidence_threshold: float | None
-    patience_s: float | None
-    expires_in_s: float | None
-    metadata: str | None
-    key: str | None
+class _Asked(Waiting):
+    """The parameters of a question."""
 
-
-async def _parameters(
-    *,
-    request: Request,
     detector: Annotated[
-        str,
-        Parameter(min_length=1, max_length=200, description="The detector's ID or name.", examples=["door"]),
-    ],
+        str, Field(min_length=1, max_length=200, description="The detector's ID or name.", examples=["door"])
+    ]
     confidence_threshold: Annotated[
         float | None,
-        Parameter(
+        Field(
             ge=0,
             le=1,
-            allow_inf_nan=False,
             description="An answer at or above it is confident. Default: the detector's.",
             examples=[0.9],
         ),
-    ] = None,
+    ] = None
     patience_s: Annotated[
         float | None,
-        Parameter(
+        Field(
             ge=0,
             le=_LONGEST_S,
-            allow_inf_nan=False,
             description="How long the client means to wait; stored and given back, it never ends the query.",
             examples=[30],
         ),
-    ] = None,
+    ] = None
     expires_in_s: Annotated[
         float | None,
-        Parameter(
+        Field(
             gt=0,
             le=_LONGEST_S,
-            allow_inf_nan=False,
             description="The query expires if no work on it began within this many seconds. Default: never.",
             examples=[600],
         ),
-    ] = None,
+    ] = None
     metadata: Annotated[
         str | None,
-        Parameter(
+        Field(
             description="JSON of yours, up to 4096 characters and 8 levels; it comes back with the query.",
             examples=['{"camera": "gate-3"}'],
         ),
-    ] = None,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            alias="Idempotency-Key",
-            description="1 to 255 visible ASCII characters; the same request with the same key gets the same ID.",
-            examples=["8f1c2a5e-gate-3-000017"],
-        ),
-    ] = None,
-) -> _Parameters:
-    """Return the query parameters and headers of a question."""
-    _check_address(request)
-    if idempotency_key is not None:
-        check_key(idempotency_key)
-    return _Parameters(
-        detector=detector,
-        confidence_threshold=confidence_threshold,
-        patience_s=patience_s,
-        expires_in_s=expires_in_s,
-        metadata=metadata,
-        key=idempotency_key,
-    )
+    ] = None
+
+
+_KEY = header(
+    "Idempotency-Key",
+    "1 to 255 visible ASCII characters; the same request with the same key gets the same ID.",
+    "8f1c2a5e-gate-3-000017",
+)
 
 
 @ROUTER.post(
@@ -152,38 +123,37 @@ async def _parameters(
     summary="Ask a detector about an image",
     description=_DESCRIPTION,
     responses={**RESPONSES, **_PROBLEMS},
-    openapi_extra=REQUEST,
+    openapi_extra={**REQUEST, **described(_Asked, _KEY, PREFER)},
 )
-async def submit_image_query(
-    *,
-    request: Request,
-    caller: Writer,
-    parameters: Annotated[_Parameters, Depends(_parameters)],
-    wait_s: WaitSeconds,
-    wait_for: Annotated[WaitFor, Parameter(description="What a wait is for.", examples=["confident"])] = "answer",
-) -> Response:
+async def submit_image_query(request: Request) -> Response:
+    caller = await caller_of(request, "queries:write")
+    asked = read(_Asked, _given(request))
+    wait_s = asked.seconds(request)
+    key = request.headers.get("idempotency-key")
+    if key is not None:
+        check_key(key)
     upload = await read_upload(request)
     question = Question(
         tenant=caller.tenant,
-        detector=parameters.detector,
+        detector=asked.detector,
         image=upload.data,
         declared_type=upload.declared_type,
-        confidence_threshold=parameters.confidence_threshold,
-        patience_s=parameters.patience_s,
-        expires_in_s=parameters.expires_in_s,
-        metadata_json=parameters.metadata,
-        key=parameters.key,
+        confidence_threshold=asked.confidence_threshold,
+        patience_s=asked.patience_s,
+        expires_in_s=asked.expires_in_s,
+        metadata_json=asked.metadata,
+        key=key,
     )
     platform = platform_of(request)
     accepted = await (await get_submissions(request)).submit(question)
     headers = {"Location": _location(platform, accepted)}
     document = accepted.document
     if wait_s > 0:
-        document = await while_connected(request, _wait(platform, accepted, wait_for, wait_s))
+        document = await while_connected(request, _wait(platform, accepted, asked.wait_for, wait_s))
     if document is None:
         return resource(pending_query(accepted.claim), 202, headers=headers)
-    if wait_s > 0 and wanted_for(wait_for)(summary_of(document)):
-        if "wait" not in request.query_params:
+    if wait_s > 0 and wanted_for(asked.wait_for)(summary_of(document)):
+        if asked.wait is None:
             headers["Preference-Applied"] = f"wait={wait_s:g}"
         return resource(to_query(document), 200, headers=headers)
     return resource(to_query(document), 202, headers=headers)
@@ -203,18 +173,21 @@ def _location(platform: Platform, accepted: Accepted) -> str:
     return f"{str(origin).rstrip('/') if origin else ''}/v1/queries/{accepted.claim.id}"
 
 
-def _check_address(request: Request) -> None:
-    """Refuse parameters that would not have the effect that the client means.
+def _given(request: Request) -> dict[str, str]:
+    """Return the parameters in the address; refuse those that would not have the effect that the client means.
 
     One that is not UTF-8 would come back as something else, an unknown one is misspelt, of two equal ones one is lost.
     """
     try:
-        query = request.scope["query_string"].decode()
-        given = [name for name, _ in parse_qsl(query, keep_blank_values=True, errors="strict")]
+        pairs = parse_qsl(request.scope["query_string"].decode(), keep_blank_values=True, errors="strict")
     except (UnicodeDecodeError, ValueError):
         raise Refused("invalid_parameter", "the parameters in the address must be UTF-8, percent-encoded") from None
-    for name in given:
-        if name not in _NAMES:
-            raise Refused("invalid_parameter", f"{name[:100]}: there is no such parameter, but {', '.join(_NAMES)}")
-        if given.count(name) > 1:
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in _Asked.model_fields:
+            known = ", ".join(_Asked.model_fields)
+            raise Refused("invalid_parameter", f"{name[:100]}: there is no such parameter, but {known}")
+        if name in given:
             raise Refused("invalid_parameter", f"{name}: give it once")
+        given[name] = value
+    return given

@@ -8,14 +8,15 @@ from typing import Annotated
 
 import httpx2
 import pytest
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from contracts.http.problems import PROBLEMS
 from services.kit.errors import Conflict, NotFound, PlatformError, Refused, Unavailable
 from services.kit.http import Admin, PlatformDep, problems
+from services.kit.parameters import read
 from services.kit.platform import Platform
-from services.kit.prefer import WaitSeconds
+from services.kit.prefer import Waiting
 from services.kit.runtime import running
 from services.kit.settings import load
 
@@ -44,8 +45,8 @@ async def take_body(body: Body) -> int:
 
 
 @ROUTER.get("/wait")
-async def take_wait(wait_s: WaitSeconds) -> float:
-    return wait_s
+async def take_wait(request: Request) -> float:
+    return read(Waiting, request.query_params).seconds(request)
 
 
 @ROUTER.get("/admin", responses=problems("not_authenticated", "not_allowed"))
