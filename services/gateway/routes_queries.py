@@ -74,7 +74,7 @@ class ListParameters(PageParameters):
         **problems("query_not_found", "query_erased", "invalid_parameter", "not_authenticated", "not_allowed"),
         **problems("unavailable"),
     },
-    openapi_extra=described(Waiting, PREFER, header("If-None-Match", _IF_NONE_MATCH, examples.ETAG)),
+    openapi_extra=described(Waiting, PREFER, header("if-none-match", _IF_NONE_MATCH, examples.ETAG)),
 )
 async def get_query(query_id: QueryIdPath, request: Request) -> Response:
     """Answer with the query as it is now; with `wait` as soon as it is answered, else as it is when time is up.

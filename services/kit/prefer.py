@@ -12,7 +12,7 @@ from services.kit.parameters import Parameters, header
 from services.kit.waiter import WaitFor
 
 _WAIT = re.compile(r"(?:^|[;,\s])wait\s*=\s*\"?(\d{1,9})\"?", re.IGNORECASE)
-PREFER = header("Prefer", "`wait=seconds` (RFC 7240): wait as long as this installation lets you.", "wait=10")
+PREFER = header("prefer", "`wait=seconds` (RFC 7240): wait as long as this installation lets you.", "wait=10")
 
 
 class Waiting(Parameters):
