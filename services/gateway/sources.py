@@ -24,7 +24,7 @@ from services.kit.store.records import SourceRecord, source_name
 log = structlog.get_logger(__name__)
 
 _PLAIN = ("program", "platform", "instrument_type", "source_type", "owner", "maintainers")
-_LARGEST = 2**63 - 1
+_LARGEST, _LARGEST_GIVEN = 2**63 - 1, 2**53 - 1
 _EVER = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
 _AT_ONCE = 1000
 _ROUNDS = 1000
@@ -120,9 +120,8 @@ class Sources:
 
     async def _insert_next(self, record: SourceRecord) -> SourceRecord:
         known = await read_sources(self._store, record.tenant)
-        identifier = max((source.identifier for source in known), default=0)
-        for _ in range(_ROUNDS):
-            identifier += 1
+        last = max((source.identifier for source in known), default=0)
+        for identifier in range(last + 1, min(last + _ROUNDS, _LARGEST_GIVEN) + 1):
             numbered = record.model_copy(update={"id": str(identifier)})
             if await self._store.sources.get(record.tenant, numbered.id) is not None:
                 continue

@@ -102,6 +102,12 @@ async def test_identifier_and_triple_are_unique(door: Door) -> None:
     assert sorted(each["identifier"] for each in several) == list(range(5, 13))
 
 
+async def test_behind_the_largest_identifier_one_must_be_named(door: Door) -> None:
+    await add(door, identifier=2**53 - 1)
+    assert "name one" in refusal(await door.http.post(PATH, json=source(platform="swarmb")), 409)
+    assert (await add(door, identifier=7, platform="swarmb"))["identifier"] == 7
+
+
 async def test_null_leaves_a_field_alone(door: Door) -> None:
     added = await add(door, identifier=3)
     nothing = dict.fromkeys(FULL)
