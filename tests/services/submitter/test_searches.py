@@ -1,15 +1,18 @@
 """What a search is refused for: always with a status that the AuroraX client understands, and nothing stored."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from contracts.topics import FACTS, SEARCH_PLANS
 from services.gateway.service import create as create_gateway
 from services.submitter.service import create as create_submitter
-from tests.support.searching import Searching, conjunction_query, searching
+from tests.support.documents import NOW
+from tests.support.searching import TENANT, Searching, conjunction_query, searching
 from tests.support.submitting import rows_in
 
 _SPACE = {"programs": ["swarm"]}
@@ -112,3 +115,37 @@ async def _nothing_is_left(house: Searching, folder: Path) -> None:
     assert rows_in(folder / "store.sqlite") == {"queries": 0, "claims": 0, "blobs": 0}
     for queue in (SEARCH_PLANS, FACTS):
         assert (await house.platform.bus.depth(queue)).ready == 0
+
+
+_KEY = {"Idempotency-Key": "survey-17"}
+
+
+async def _ask(house: Searching, headers: dict[str, str] = _KEY, **change: Any) -> httpx2.Response:
+    return await house.http.post("/api/v1/conjunctions/search", json=conjunction_query(**change), headers=headers)
+
+
+async def test_one_key_in_parallel_gives_one_search(house: Searching, tmp_path: Path) -> None:
+    answers = await asyncio.gather(*(_ask(house) for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.headers["location"] for answer in answers}) == 1
+    assert rows_in(tmp_path / "store.sqlite")["claims"] == 1
+    assert (await _ask(house, {})).headers["location"] != answers[0].headers["location"]
+
+
+async def test_a_key_stands_for_one_query(house: Searching) -> None:
+    first = await _ask(house)
+    other = await _ask(house, end="2020-01-02T00:00:00")
+    assert (other.status_code, other.headers["content-type"]) == (400, "application/json")
+    assert "came with another query before" in other.json()["error_message"]
+    assert (await _ask(house, {"Idempotency-Key": "a b"})).status_code == 400
+    assert (await _ask(house)).headers["location"] == first.headers["location"]
+
+
+async def test_a_repeat_gets_its_id_though_its_sources_are_gone(house: Searching) -> None:
+    first = await _ask(house)
+    source = await house.platform.store.sources.get(TENANT, "3")
+    assert source is not None
+    removed = source.model_copy(update={"removed_at": NOW, "revision": source.revision + 1})
+    await house.platform.store.sources.replace(removed)
+    assert (await _ask(house)).headers["location"] == first.headers["location"]
+    assert (await _ask(house, {})).status_code == 400
