@@ -82,6 +82,8 @@ class SearchPartDone(Payload):
     size_bytes: Count
     worked_s: Annotated[float, Field(ge=0)]
     done_at: Timestamp
+    attempt: Annotated[int, Field(ge=1)] = 1
+    """How often the part had been handed to a worker by then."""
 
 
 class SearchAssemble(Payload):
@@ -105,3 +107,5 @@ class SearchCompleted(Payload):
     size_bytes: Count
     """Of the rows as the client reads them, uncompressed."""
     completed_at: Timestamp
+    attempt: Annotated[int, Field(ge=1)] = 1
+    """How often the parts had been handed to an assembler by then."""

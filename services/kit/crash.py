@@ -8,24 +8,36 @@ CrashPoint = Literal[
     "submitter.before_claim",
     "submitter.claimed",
     "submitter.confirmed",
+    "bus.written",
     "bus.published",
     "inference.image_queries.delivered",
     "inference.decoding",
     "inference.image_queries.confirmed",
+    "search.plans.delivered",
+    "search.plans.confirmed",
     "search.parts.delivered",
     "search.parts.working",
+    "search.parts.stored",
     "search.parts.confirmed",
+    "search.assemblies.delivered",
+    "search.assemblies.stored",
     "search.assemblies.confirmed",
     "result_store.facts.delivered",
     "result_store.written",
     "result_store.facts.confirmed",
     "waiter.waiting",
 ]
-"""`bus.published`: a message is stored, and nobody here has acted on that yet. `delivered`: taken, nothing done.
-`confirmed`: what the handler made is stored, and the delivery not acknowledged."""
+"""`bus.written`: a message is on its way to RabbitMQ and not confirmed. `bus.published`: it is stored, and nobody here
+has acted on that yet. `delivered`: taken, nothing done. `stored`: the rows are, and nobody was told. `confirmed`: what
+the handler made is stored, and the delivery not acknowledged."""
 
 # The one setting that is not passed down: a point may lie anywhere. `settings` checks the name.
 _CHOSEN = os.environ.get("SIGHTLINE_CRASH_AT", "")
+
+
+def armed(point: CrashPoint) -> bool:
+    """Say whether this process will die at `point`, where finding the moment costs something."""
+    return point == _CHOSEN
 
 
 def crash_at(point: str) -> None:

@@ -58,7 +58,8 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one flat branch per kind of fact
                 rows=what.rows,
                 size_bytes=what.size_bytes,
             )
-            return _end(current, "answered", what.completed_at, fact, search=whole)
+            attempts = max(current.attempts, what.attempt)
+            return _end(current, "answered", what.completed_at, fact, search=whole, attempts=attempts)
         case LabelAdded():
             return _labelled(current, what)
         case QueryFailed():
@@ -126,7 +127,7 @@ def _part_done(current: QueryDocument, what: SearchPartDone, fact: Fact) -> Quer
         size_bytes=progress.size_bytes + what.size_bytes,
     )
     # Whoever makes progress is not lost: the sweeper counts its tries anew.
-    update: dict[str, object] = {"search": progress, "sweeps": 0}
+    update: dict[str, object] = {"search": progress, "sweeps": 0, "attempts": max(current.attempts, what.attempt)}
     if current.state == "submitted":
         history = (*current.history, _transition(current, "running", what.done_at, fact))
         update |= {"state": "running", "history": history}

@@ -13,6 +13,7 @@ from contracts.v1.search import SearchAssemble, SearchCompleted
 from services.kit.aurorax import read_query
 from services.kit.bus.outcomes import Done, Outcome, Retry, Work
 from services.kit.clock import Clock
+from services.kit.crash import crash_at
 from services.kit.store.documents import QueryKey
 from services.kit.store.port import RecordedPart, Store
 from services.search import facts
@@ -33,9 +34,9 @@ class Assembler:
 
     async def handle(self, batch: Sequence[Work]) -> Sequence[Outcome]:
         """Assemble each. Idempotent."""
-        return [await self._handle(work.event) for work in batch]
+        return [await self._handle(work.event, work.attempt) for work in batch]
 
-    async def _handle(self, event: Event[Payload]) -> Outcome:
+    async def _handle(self, event: Event[Payload], attempt: int) -> Outcome:
         asked = event.payload
         if not isinstance(asked, SearchAssemble):
             return Done(proves=False)
@@ -49,12 +50,14 @@ class Assembler:
         if missing:
             return Retry("parts_missing", f"{len(missing)} of {asked.parts} parts are not stored")
         rows, size_bytes = await self._whole(key, asked, recorded)
+        crash_at("search.assemblies.stored")
         completed = SearchCompleted(
             query_id=asked.query_id,
             parts=asked.parts,
             rows=rows,
             size_bytes=size_bytes,
             completed_at=self._clock.now(),
+            attempt=attempt,
         )
         log.info("search.completed", query_id=asked.query_id, parts=asked.parts, rows=rows)
         return Done([facts.completed(event, completed)])

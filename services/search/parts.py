@@ -38,9 +38,9 @@ class PartWorker:
 
     async def handle(self, batch: Sequence[Work]) -> Sequence[Outcome]:
         """Work each part. Idempotent: the same part gives the same rows and the same fact."""
-        return [await self._handle(work.event) for work in batch]
+        return [await self._handle(work.event, work.attempt) for work in batch]
 
-    async def _handle(self, event: Event[Payload]) -> Outcome:
+    async def _handle(self, event: Event[Payload], attempt: int) -> Outcome:
         part = event.payload
         if not isinstance(part, SearchPart):
             return Done(proves=False)
@@ -65,6 +65,7 @@ class PartWorker:
             size_bytes=stored.size_bytes,
             worked_s=time.monotonic() - started,
             done_at=self._clock.now(),
+            attempt=attempt,
         )
         log.debug("search.part_done", query_id=part.query_id, part=part.part, parts=part.parts, rows=stored.rows)
         return Done([facts.part_done(event, done)])
@@ -73,6 +74,8 @@ class PartWorker:
         packed = await self._work(key, part)
         expires_at = rows_expire_at(part.submitted_at, part.retain_until, self._retention)
         await self._store.search_rows.put(key, part.part, packed, expires_at)
+        crash_at("search.parts.stored")
+        log.debug("search.part_stored", query_id=part.query_id, part=part.part, rows=packed.rows)
         return packed
 
     async def _work(self, key: QueryKey, part: SearchPart) -> Packed:

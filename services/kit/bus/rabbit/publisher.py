@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from aiormq import Channel
 from aiormq import exceptions as driver
 from aiormq.abc import AbstractChannel, AbstractConnection
 
@@ -13,7 +14,7 @@ from services.kit.bus.port import Message
 from services.kit.bus.rabbit.faults import ANSWER_S, is_fault_of_connection, is_ours, text_of, translated
 from services.kit.bus.rabbit.letters import to_driver
 from services.kit.bus.rabbit.link import Link, close_channel
-from services.kit.crash import crash_at
+from services.kit.crash import armed, crash_at
 from services.kit.errors import PlatformError, Unavailable, Undecodable, Unknown
 
 _WINDOW = 50
@@ -116,13 +117,14 @@ class Publisher:
         mark = object()
         self._waiting_since_s[mark] = time.monotonic()
         try:
-            await channel.basic_publish(
+            publishing = channel.basic_publish(
                 message.body,
                 exchange=posting.exchange,
                 routing_key=posting.key,
                 properties=message.properties,
                 mandatory=posting.mandatory,
             )
+            await (asyncio.gather(publishing, _die_once_written(channel)) if armed("bus.written") else publishing)
             crash_at("bus.published")
         except asyncio.CancelledError:
             if is_ours():
@@ -147,6 +149,13 @@ class Publisher:
                 self._bytes -= size
                 async with self._room:
                     self._room.notify_all()
+
+
+async def _die_once_written(channel: AbstractChannel) -> None:
+    """Die before the confirmation can be read: the driver holds the lock until the frames are written."""
+    if isinstance(channel, Channel):
+        async with channel.lock:
+            crash_at("bus.written")
 
 
 def _meaning(error: BaseException, posting: Posting) -> PlatformError:
