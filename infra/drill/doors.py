@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -25,6 +25,7 @@ _MOST = 100
 _PREPARE_S = 90.0
 _READ_S = 120.0
 _PAUSE_S = 0.5
+_SAID = 500
 _Page = TypeVar("_Page", QueryPage, DeadLetterPage)
 _ACCEPTED = frozenset({httpx2.codes.OK, httpx2.codes.ACCEPTED})
 
@@ -37,6 +38,8 @@ class Answer:
     query: Query | None = None
     after_s: float = 0.0
     said: str = ""
+    accepted_id: str = ""
+    """The ID that a submission was given."""
 
     @property
     def unknown(self) -> bool:
@@ -79,7 +82,7 @@ class Doors:
     async def ask(self, number: int, image: bytes, *, timeout_s: float = _TIMEOUT_S) -> Answer:
         """Send the question `number` with its own idempotency key."""
         metadata = json.dumps({NUMBER: number})
-        return await self._call(
+        answer = await self._call(
             "POST",
             "/v1/image-queries",
             params={"detector": DETECTOR, "metadata": metadata},
@@ -87,6 +90,35 @@ class Doors:
             content=image,
             timeout=timeout_s,
         )
+        return replace(answer, accepted_id=answer.query.id) if answer.query is not None else answer
+
+    async def search(self, number: int, kind: str, query: Mapping[str, Any]) -> Answer:
+        """Ask for a search as the question `number`; `kind` is the surface's word for it, as `conjunctions`."""
+        headers = {"Idempotency-Key": f"drill-{number}"}
+        sent = await self._send("POST", f"/api/v1/{kind}/search", json=query, headers=headers)
+        if isinstance(sent, Answer):
+            return sent
+        accepted = sent.status_code == httpx2.codes.ACCEPTED
+        accepted_id = sent.headers.get("location", "").rpartition("/")[2] if accepted else ""
+        return Answer(
+            sent.status_code,
+            after_s=_after_s(sent),
+            said="" if accepted_id else sent.text[:_SAID],
+            accepted_id=accepted_id,
+        )
+
+    async def rows(self, kind: str, query_id: str) -> Sequence[Any] | Answer:
+        """Return the rows of a search that has ended, or what was answered instead."""
+        sent = await self._send("GET", f"/api/v1/{kind}/requests/{query_id}/data", timeout=_READ_S)
+        if isinstance(sent, Answer):
+            return sent
+        if sent.status_code != httpx2.codes.OK:
+            return Answer(sent.status_code, after_s=_after_s(sent), said=sent.text[:_SAID])
+        try:
+            found: Sequence[Any] = sent.json()["result"]
+        except ValueError:
+            return Answer(httpx2.codes.INTERNAL_SERVER_ERROR, said=f"the rows of {query_id} are cut without a word")
+        return found
 
     async def look_up(self, query_id: str, *, wait_s: float = 0.0) -> Answer:
         """Look a query up, or wait for its answer."""
@@ -128,7 +160,7 @@ class Doors:
         except httpx2.RequestError as error:
             return repr(error)
         if answer.status_code != httpx2.codes.OK:
-            return f"status {answer.status_code}: {answer.text[:500]}"
+            return f"status {answer.status_code}: {answer.text[:_SAID]}"
         return kind.model_validate_json(answer.content)
 
     async def _made(self, path: str, **given: Any) -> bytes:
@@ -138,15 +170,20 @@ class Doors:
         return answer.content
 
     async def _call(self, method: str, path: str, **given: Any) -> Answer:
+        sent = await self._send(method, path, **given)
+        if isinstance(sent, Answer):
+            return sent
+        query = Query.model_validate_json(sent.content) if sent.status_code in _ACCEPTED else None
+        return Answer(sent.status_code, query, after_s=_after_s(sent), said="" if query else sent.text[:_SAID])
+
+    async def _send(self, method: str, path: str, **given: Any) -> httpx2.Response | Answer:
+        """Return what a door answered, or that it did not."""
         try:
-            answer = await self._client.request(method, self._installation.door(method, path), **given)
+            return await self._client.request(method, self._installation.door(method, path), **given)
         except httpx2.RequestError as error:
             return Answer(0, said=type(error).__name__)
-        after = answer.headers.get("retry-after", "")
-        query = Query.model_validate_json(answer.content) if answer.status_code in _ACCEPTED else None
-        return Answer(
-            answer.status_code,
-            query,
-            after_s=float(after) if after.isdigit() else 0.0,
-            said="" if query else answer.text[:500],
-        )
+
+
+def _after_s(sent: httpx2.Response) -> float:
+    after = sent.headers.get("retry-after", "")
+    return float(after) if after.isdigit() else 0.0

@@ -16,6 +16,7 @@ from contracts.http.queries import Query
 from contracts.ids import IMAGE_QUERY, new_id
 from contracts.v1.image_query import Image, ImageAnswer, ImageQueryAnswered, ImageQuerySubmitted
 from contracts.v1.query import QueryExpired, QueryFailed
+from contracts.v1.search import SearchCompleted
 from infra.drill import task
 from infra.drill.doors import Doors
 from infra.drill.journal import Intent
@@ -54,7 +55,9 @@ class Forger:
         events: list[Event[Payload]] = []
         for query_id in chance.sample(answered, min(_ENDED_QUERIES, len(answered))):
             found = (await doors.look_up(query_id)).query
-            if found is not None and found.answer is not None and found.answer.model is not None:
+            if found is not None and found.search is not None:
+                events += self._about_ended_search(found)
+            elif found is not None and found.answer is not None and found.answer.model is not None:
                 events += self._about_ended(found)
         chance.shuffle(events)
         early = [self._ahead_of_its_question(load) for _ in range(_EARLY_ANSWERS)]
@@ -82,6 +85,14 @@ class Forger:
         payloads.append(QueryExpired(query_id=query.id, expired_at=now))
         if isinstance(query.metadata, dict) and isinstance(number := query.metadata.get(NUMBER), int):
             payloads.append(self._question(query.id, number, query.created_at))
+        return [self._event(payload, query.id, now) for payload in payloads]
+
+    def _about_ended_search(self, query: Query) -> Sequence[Event[Payload]]:
+        """Another whole with fewer rows, and other ends."""
+        now = datetime.now(UTC)
+        contrary = SearchCompleted(query_id=query.id, parts=1, rows=0, size_bytes=0, completed_at=query.created_at)
+        failed = QueryFailed(query_id=query.id, reason="drill_late", failed_at=now)
+        payloads = (contrary, failed, QueryExpired(query_id=query.id, expired_at=now))
         return [self._event(payload, query.id, now) for payload in payloads]
 
     def _ahead_of_its_question(self, load: Load) -> tuple[Intent, Sequence[Event[Payload]]]:

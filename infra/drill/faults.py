@@ -103,6 +103,9 @@ class Breaker:
                 await self._freeze(fault)
             case "alarm":
                 await self._alarm(fault.hold_s)
+            case "poison":
+                self.load.poison()
+                await self._thick()
             case "stepdown" if self.installation.store is not None:
                 await asyncio.to_thread(step_down, self.installation.store.url)
             case "silence":

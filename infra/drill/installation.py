@@ -11,11 +11,15 @@ from contracts.http.routes import owner_of
 from infra.drill.broker import require_unused
 from infra.drill.proxy import Proxy, proxying
 from infra.drill.services import ALL_IN_ONE, HOUSE, DrillError, Service, Supervisor
+from infra.drill.sources import fill
 from infra.local import folders, processes
+from services.kit.settings import load as load_settings
 
 _MONGODB_PORT = 27017
 _SWEEP = {"SIGHTLINE_SWEEP_AFTER_S": "8", "SIGHTLINE_SWEEP_INTERVAL_S": "2", "SIGHTLINE_SWEEP_TRIES": "20"}
 """Short, so that a drill of minutes sees a purged queue mended."""
+_PARTS = {"SIGHTLINE_SEARCH_PART_DAYS": "1"}
+"""Many parts, so that a search is met in the middle."""
 
 
 class Server(Protocol):
@@ -67,6 +71,7 @@ class Installation:
 async def embedded(folder: Path, *, tenant: str) -> AsyncIterator[Installation]:
     """Run the all-in-one process on SQLite files in `folder`."""
     services = _services(ALL_IN_ONE, folder, tenant, {})
+    await fill(load_settings({}, data=services[0].folder), tenant)
     async with _supervised(services) as supervisor:
         yield Installation(supervisor=supervisor, tenant=tenant, described="all in one process on SQLite")
 
@@ -92,6 +97,7 @@ async def on_own_servers(folder: Path, *, tenant: str) -> AsyncIterator[Installa
         proxies = [await stack.enter_async_context(proxying(url, _MONGODB_PORT)) for url in (bus, documents)]
         addresses = {"SIGHTLINE_BUS": proxies[0].url(bus), "SIGHTLINE_STORE": proxies[1].url(documents)}
         services = _services(HOUSE, folder, tenant, addresses)
+        await fill(load_settings({}, store=documents), tenant)
         supervisor = await stack.enter_async_context(_supervised(services))
         yield Installation(
             supervisor=supervisor,
@@ -100,7 +106,7 @@ async def on_own_servers(folder: Path, *, tenant: str) -> AsyncIterator[Installa
             broker=broker,
             store=store,
             proxies=tuple(proxies),
-            described=f"five processes on RabbitMQ {broker.version} and MongoDB",
+            described=f"seven processes on RabbitMQ {broker.version} and MongoDB",
         )
 
 
@@ -116,18 +122,20 @@ async def on_given_servers(folder: Path, *, tenant: str, bus: str, store: str) -
     if "," in urlsplit(bus).netloc:
         raise DrillError("the bus: the drill goes by one node of a cluster; name one host in its address")
     await require_unused(bus)
+    await fill(load_settings({}, store=store), tenant)
     async with AsyncExitStack() as stack:
         proxies: tuple[Proxy, ...] = ()
         if urlsplit(bus).scheme == "amqp":
             proxies = (await stack.enter_async_context(proxying(bus)),)
         addresses = {"SIGHTLINE_BUS": proxies[0].url(bus) if proxies else bus, "SIGHTLINE_STORE": store}
         supervisor = await stack.enter_async_context(_supervised(_services(HOUSE, folder, tenant, addresses)))
-        described = "five processes on the servers given"
+        described = "seven processes on the servers given"
         yield Installation(supervisor=supervisor, tenant=tenant, bus=bus, proxies=proxies, described=described)
 
 
 def _services(names: tuple[str, ...], folder: Path, tenant: str, addresses: dict[str, str]) -> list[Service]:
-    settings = {"SIGHTLINE_ANONYMOUS_TENANT": tenant, "SIGHTLINE_TOKEN_PEPPER": "of a drill", **_SWEEP, **addresses}
+    settings = {"SIGHTLINE_ANONYMOUS_TENANT": tenant, "SIGHTLINE_TOKEN_PEPPER": "of a drill"}
+    settings |= _SWEEP | _PARTS | addresses
     made = []
     for name, port in zip(names, processes.free_ports(len(names)), strict=True):
         own = folder / name

@@ -6,7 +6,7 @@ behind what the platform was told or said.
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,10 +18,15 @@ MISSING = "not found"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """A question before it is sent. `query_id` is known only of one whose ID was minted here."""
+    """A question before it is sent.
+
+    `planted` is the reason with which it must fail, `search` the name of the search; an ordinary image has neither.
+    `query_id` is known only of one whose ID was minted here.
+    """
 
     number: int
-    poison: bool = False
+    planted: str = ""
+    search: str = ""
     query_id: str | None = None
 
 
@@ -79,7 +84,7 @@ class Journal:
     def intend(self, intent: Intent) -> None:
         """Write down that a question will be sent; it is on disk when this returns."""
         self.record.intend(intent)
-        self._write("intent", number=intent.number, poison=intent.poison, query_id=intent.query_id)
+        self._write("intent", **asdict(intent))
         os.fsync(self._file)
 
     def acknowledge(self, number: int, query_id: str, at_s: float) -> None:

@@ -6,6 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 
 import httpx2
 
@@ -33,7 +35,7 @@ _HASTY_AT = 5
 class Load:
     """Asks `rate` questions a second, fewer where the platform is slower.
 
-    Every 50th question is poison, and every 40th client gives up at once and never learns what became of it.
+    Every 50th image cannot be decoded, and every 40th client gives up at once and never learns what became of it.
     `statuses` counts what the doors answered; `problems` are answers that no fault excuses.
     """
 
@@ -49,12 +51,18 @@ class Load:
     _began: float = field(default_factory=time.monotonic)
     _next_slot: float = 0.0
     _rushed: int = 0
+    _lethal: int = 0
     _open: list[str] = field(default_factory=list)
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the load was made."""
+        """Seconds since the load was made, or `begin` was called."""
         return time.monotonic() - self._began
+
+    def begin(self) -> datetime:
+        """Count the time from now on."""
+        self._began = time.monotonic()
+        return datetime.now(UTC)
 
     def next_number(self) -> int:
         """Return a number that no other question has."""
@@ -64,6 +72,10 @@ class Load:
     def rush(self, questions: int) -> None:
         """Let the next questions go without a pause: a fault that hits idle services shows nothing."""
         self._rushed += questions
+
+    def poison(self) -> None:
+        """Let the next image be one that ends the worker that runs its model on it."""
+        self._lethal += 1
 
     async def run(self) -> None:
         """Ask and read until `stopping` is set, then let every submitter learn the outcome of its last question."""
@@ -84,26 +96,32 @@ class Load:
     async def _submit(self) -> None:
         while await self._slot() and (self.most is None or self._next < self.most):
             number = self.next_number()
-            poison = number % POISON_EVERY == _POISON_AT
-            image = task.poison(number) if poison else task.image(number)[0]
-            self.journal.intend(Intent(number=number, poison=poison))
-            if number % HASTY_EVERY == _HASTY_AT:
+            planted = self._plant(number)
+            image = task.question(number, planted)
+            self.journal.intend(Intent(number=number, planted=planted))
+            if number % HASTY_EVERY == _HASTY_AT and planted != task.LETHAL:
                 await self.doors.ask(number, image, timeout_s=_HASTY_S)
                 continue
-            await self._insist(number, image)
+            await self.insist(number, partial(self.doors.ask, number, image))
 
-    async def _insist(self, number: int, image: bytes) -> None:
-        """Repeat one question until its outcome is known."""
+    def _plant(self, number: int) -> str:
+        if self._lethal:
+            self._lethal -= 1
+            return task.LETHAL
+        return task.CORRUPT if number % POISON_EVERY == _POISON_AT else ""
+
+    async def insist(self, number: int, ask: Callable[[], Awaitable[Answer]]) -> str:
+        """Repeat one question until its outcome is known; return its ID, "" when it was refused."""
         pause_s = _FIRST_PAUSE_S
         while True:
-            answer = await self.doors.ask(number, image)
-            self._count(answer)
-            if answer.query is not None:
-                self.accepted(number, answer.query.id)
-                return
+            answer = await ask()
+            self.count(answer)
+            if answer.accepted_id:
+                self.accepted(number, answer.accepted_id)
+                return answer.accepted_id
             if not answer.unknown:
                 self.problems.append(f"question {number} was refused with {answer.status}: {answer.said}")
-                return
+                return ""
             await asyncio.sleep(max(pause_s, min(answer.after_s, _LONGEST_PAUSE_S)))
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
@@ -119,11 +137,12 @@ class Load:
             slot = max(self._next_slot, now)
             self._next_slot = slot + 1 / self.rate
             if slot > now:
-                await self._or_stop(asyncio.sleep(slot - now))
+                await self.or_stop(asyncio.sleep(slot - now))
         self._rushed = max(0, self._rushed - 1)
         return not self.stopping.is_set()
 
-    async def _or_stop(self, waiting: Awaitable[None]) -> None:
+    async def or_stop(self, waiting: Awaitable[None]) -> None:
+        """Wait, but no longer than until `stopping` is set."""
         tasks = {asyncio.ensure_future(waiting), asyncio.ensure_future(self.stopping.wait())}
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for each in tasks:
@@ -154,7 +173,7 @@ class Load:
         """Look a query up and write down what was seen, unless another reader saw it end meanwhile."""
         before = self.journal.record.seen.get(query_id)
         answer = await self.doors.look_up(query_id, wait_s=wait_s)
-        self._count(answer)
+        self.count(answer)
         ended_meanwhile = self.journal.record.seen.get(query_id) != before
         if answer.query is not None and (answer.query.state in ENDED or not ended_meanwhile):
             self.journal.see(query_id, answer.query.state)
@@ -162,7 +181,8 @@ class Load:
             self.journal.see(query_id, MISSING)
         return answer
 
-    def _count(self, answer: Answer) -> None:
+    def count(self, answer: Answer) -> None:
+        """Count what a door said; a 500 is a problem."""
         self.statuses["no answer" if answer.status == 0 else str(answer.status)] += 1
         if answer.status == httpx2.codes.INTERNAL_SERVER_ERROR:
             self.problems.append(f"a door answered 500: {answer.said}")

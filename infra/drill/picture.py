@@ -13,7 +13,7 @@ _SCALE = 2
 _WIDTH, _LEFT, _RIGHT = 1200, 150, 40
 _TOP, _GAP = 84, 46
 _GRAPH, _LANE = 130, 18
-_LEGEND = 80
+_LEGEND = 78
 _INK, _FAINT, _PAPER = "#1d2733", "#d9dee4", "#ffffff"
 _ASKED, _ENDED, _WAITING = "#2f6fb0", "#3a9a5b", "#c9822b"
 _COLORS = {
@@ -28,9 +28,14 @@ _COLORS = {
     "facts": "#7a8794",
     "purge": "#8a5a2b",
     "unbind": "#b98a4b",
+    "poison": "#6b8e23",
 }
 _LEAST_BAR = 3
-_LANES = {"inference.image_queries": "workers' queue", "twice, late, early and wrong": "facts"}
+_LANES = {
+    "inference.image_queries": "workers' queue",
+    "twice, late, early and wrong": "facts",
+    "a model that ends its worker": "poison",
+}
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 
 

@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,11 +20,13 @@ from infra.drill.load import Load
 from infra.drill.picture import Story, draw
 from infra.drill.report import Report
 from infra.drill.schedule import Fault, plan, possible_faults
+from infra.drill.searches import Searching
 from infra.drill.services import DrillError, Supervisor, deaths_of
 from infra.drill.settling import settle
 from infra.drill.soak import FEW, MANY, Growth, growth_of, memory_of, problems_of
-from infra.drill.verdict import judge
+from infra.drill.verdict import Rows, judge
 from infra.local import folders
+from services.kit.logging import configure
 
 _SETTLE_S = 180.0
 _LAST_QUESTIONS_S = 90.0
@@ -58,6 +59,7 @@ async def drill(wanted: Wanted, *, tell: Tell, count: Tell) -> Report:
         DrillError: the platform cannot be started or read, or no fault fits into the time.
         ServerMissingError, ServerFailedError: a server of our own cannot be had.
     """
+    configure("ERROR", "console")  # what our own ports say is not the report
     folders.sweep()
     wanted.folder.mkdir(parents=True, exist_ok=True)
     data = folders.make_folder("drill")
@@ -114,24 +116,30 @@ class _Drill:
         self.tell(f"{installation.described}: {aim}")
         model, detector = await self.doors.prepare()
         forger = Forger(installation.bus, installation.tenant, model, detector) if installation.bus else None
-        began_at = datetime.now(UTC)
         with Journal(wanted.folder / "journal.jsonl") as journal:
             load = Load(self.doors, journal, _ANY_RATE if wanted.soak else wanted.rate, wanted.seed)
+            searching = Searching(self.doors, load)
+            self.tell("searching while nothing is broken")
+            await searching.learn()
+            began_at = load.begin()
             chance = random.Random(wanted.seed)
             breaker = Breaker(installation, load, self.doors, forger, chance, lambda fault: self._begin(load, fault))
             growth: dict[str, Growth] = {}
             if wanted.soak:
-                left, growth = await self._soak(load)
+                left, growth = await self._soak(load, searching)
             else:
-                left = await self._under_load(load, breaker, faults)
+                left = await self._under_load(load, searching, breaker, faults)
             stored = await self.doors.all_queries()
+            rows = Rows(expected=searching.expected, found=await searching.found())
             left += [
                 f"dead letter {each.id} of {each.queue}: {each.reason}" for each in await self.doors.dead_letters()
             ]
         stopped = await installation.supervisor.stop()
-        findings = judge(journal.record, stored)
+        findings = judge(journal.record, stored, rows)
         problems = findings.problems(faults=bool(faults)) + left + sorted(set(load.problems))
-        problems += problems_of(growth) + deaths_of(installation.supervisor.endings)
+        problems += problems_of(growth) + deaths_of(
+            installation.supervisor.endings, poisoned=any(each.fault.kind == "poison" for each in breaker.injected)
+        )
         problems += [
             f"{name} ended with status {status} when asked to stop" for name, status in stopped.items() if status
         ]
@@ -153,10 +161,12 @@ class _Drill:
         draw(_story(report, journal.record, stored), wanted.folder / "report.png")
         return report
 
-    async def _under_load(self, load: Load, breaker: Breaker, faults: tuple[Fault, ...]) -> list[str]:
+    async def _under_load(
+        self, load: Load, searching: Searching, breaker: Breaker, faults: tuple[Fault, ...]
+    ) -> list[str]:
         """Ask, break, heal and settle; return what was left undone."""
         counting = asyncio.create_task(self._count(load))
-        asking = asyncio.create_task(load.run())
+        asking = asyncio.create_task(_ask(load, searching))
         try:
             await breaker.run(faults)
             await asyncio.sleep(max(0.0, self.wanted.seconds - load.elapsed_s))
@@ -175,7 +185,7 @@ class _Drill:
                 task.cancel()
             await asyncio.gather(asking, counting, return_exceptions=True)
 
-    async def _soak(self, load: Load) -> tuple[list[str], dict[str, Growth]]:
+    async def _soak(self, load: Load, searching: Searching) -> tuple[list[str], dict[str, Growth]]:
         """Ask as fast as questions are taken; return what was left undone, and the growth of each service."""
         counting = asyncio.create_task(self._count(load))
         held: list[dict[str, int]] = []
@@ -183,7 +193,7 @@ class _Drill:
         try:
             for most in (FEW, MANY):
                 load.most = most
-                await load.run()
+                await _ask(load, searching)
                 left += await settle(load, self.installation, limit_s=_SETTLE_S)
                 held.append(memory_of(self.installation.supervisor))
                 self._say(load, f"{sum(held[-1].values()) / 2**20:.0f} MiB in all services")
@@ -204,6 +214,12 @@ class _Drill:
             await asyncio.sleep(_COUNT_EVERY_S)
 
 
+async def _ask(load: Load, searching: Searching) -> None:
+    """Ask about images, and search beside that."""
+    async with searching.beside():
+        await load.run()
+
+
 def _state(load: Load) -> str:
     record = load.journal.record
     return f"asked {len(record.intents):5}  accepted {len(record.acknowledged):5}"
@@ -212,7 +228,8 @@ def _state(load: Load) -> str:
 def _restarts(supervisor: Supervisor) -> dict[str, dict[str, int]]:
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for ending in supervisor.endings:
-        counts[ending.service]["by the drill" if ending.by_drill else f"by itself, status {ending.status}"] += 1
+        itself = "by the poison" if ending.by_poison else f"by itself, status {ending.status}"
+        counts[ending.service]["by the drill" if ending.by_drill else itself] += 1
     return {name: dict(count) for name, count in sorted(counts.items())}
 
 

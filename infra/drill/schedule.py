@@ -5,7 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["kill", "stop", "freeze", "alarm", "stepdown", "cut", "silence", "facts", "purge", "unbind", "delete"]
+from infra.drill.services import ALL_IN_ONE, WORKERS
+from infra.drill.task import LETHAL_HERE
+
+Kind = Literal[
+    "kill", "stop", "freeze", "alarm", "stepdown", "cut", "silence", "facts", "purge", "unbind", "delete", "poison"
+]
 
 WARM_UP_S = 5.0
 """A quorum queue of RabbitMQ 3.10 that is killed in its first moments can lose what it confirmed."""
@@ -39,21 +44,29 @@ class Possible:
 
 
 def possible_faults(
-    *, services: Sequence[str], bus: bool, own_servers: bool, proxies: bool, long: bool = False
+    *,
+    services: Sequence[str],
+    bus: bool,
+    own_servers: bool,
+    proxies: bool,
+    long: bool = False,
+    lethal: bool = LETHAL_HERE,
 ) -> tuple[Possible, ...]:
     """Return what may be done to an installation of such parts.
 
-    In a `long` drill a worker is once frozen until the broker gives it up for dead.
+    In a `long` drill workers are once frozen until the broker gives them up for dead. `lethal`: there is an image that
+    ends the process of its model.
     """
     found = [Possible("kill", name, (0, 0), 2.0) for name in services]
     if len(services) == 1:
         found *= 2
-    found += [Possible("freeze", name, (1.5, 4.0), 0.5) for name in services]
+    found += [Possible("freeze", name, (1.5, 3.0), 0.5) for name in services]
+    if lethal:
+        found.append(Possible("poison", "a model that ends its worker", (0, 0), 4.0))
     if bus and long:
-        found.append(Possible("freeze", services[1], (35.0, 40.0), 1.0, once=True))
+        found += [Possible("freeze", name, (35.0, 40.0), 1.0, once=True) for name in WORKERS]
     if bus:
         found += [
-            Possible("facts", "twice, late, early and wrong", (0, 0), 0.5),
             Possible("facts", "twice, late, early and wrong", (0, 0), 0.5),
             Possible("purge", "inference.image_queries", (0, 0), 1.0, once=True),
             Possible("unbind", "inference.image_queries", (3.0, 4.0), 1.0, once=True),
@@ -70,7 +83,7 @@ def possible_faults(
             Possible("alarm", "broker", (4.0, 6.0), 1.5),
         ]
     if proxies:
-        found.append(Possible("cut", "connections", (8.0, 11.0), 1.0))
+        found.append(Possible("cut", "connections", (7.0, 9.0), 1.0))
         found.append(Possible("silence", "connections", (3.0, 6.0), 1.0))
     return tuple(found)
 
@@ -78,7 +91,7 @@ def possible_faults(
 def plan(seed: int, seconds: float, possible: Sequence[Possible]) -> tuple[Fault, ...]:
     """Return the faults of a drill: rounds of everything possible, each in an order of its own, with pauses."""
     chance = random.Random(seed)
-    embedded = all(each.target == "platform" for each in possible)
+    embedded = any(each.target in ALL_IN_ONE for each in possible)
     at_s = _WARM_UP_EMBEDDED_S if embedded else WARM_UP_S
     faults: list[Fault] = []
     left = list(possible)

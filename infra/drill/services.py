@@ -15,8 +15,10 @@ import httpx2
 
 from infra.local import folders, processes
 
-HOUSE = ("result_store", "inference-1", "inference-2", "submitter", "gateway")
-"""The services in production's shape, downstream first, with two workers."""
+HOUSE = ("result_store", "inference-1", "inference-2", "search-1", "search-2", "submitter", "gateway")
+"""The services in production's shape, downstream first, with two workers of each sort."""
+WORKERS = ("inference-1", "search-1")
+"""One of each sort."""
 ALL_IN_ONE = ("platform",)
 _WATCH_S = 0.1
 _RESTART_S = 0.5
@@ -90,6 +92,11 @@ class Ending:
     service: str
     status: int
     by_drill: bool
+
+    @property
+    def by_poison(self) -> bool:
+        """Whether a model ended it on the image that is planted for that."""
+        return self.status == -signal.SIGFPE and self.service.startswith(("inference", *ALL_IN_ONE))
 
 
 @dataclass(slots=True)
@@ -193,13 +200,19 @@ class Supervisor:
             await asyncio.sleep(_WATCH_S)
 
 
-def deaths_of(endings: Sequence[Ending]) -> list[str]:
-    """Return which services ended by themselves for another reason than that a part was away, one line each."""
-    return [
+def deaths_of(endings: Sequence[Ending], *, poisoned: bool = False) -> list[str]:
+    """Return which services ended by themselves for another reason than that a part was away, one line each.
+
+    Where images were planted that end a worker, it may end so, and one must have.
+    """
+    found = [
         f"{ending.service} ended by itself with status {ending.status}"
         for ending in endings
-        if not ending.by_drill and ending.status != _AWAY
+        if not ending.by_drill and ending.status != _AWAY and not (poisoned and ending.by_poison)
     ]
+    if poisoned and not any(ending.by_poison for ending in endings):
+        found.append("no worker ended by the images planted for that: the poison is none here")
+    return found
 
 
 async def _is_ready(client: httpx2.AsyncClient, service: Service) -> bool:

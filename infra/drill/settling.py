@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterable
 
-from contracts.topics import DEAD, FACTS, IMAGE_QUERIES
+from contracts.topics import DEAD, FACTS, IMAGE_QUERIES, SEARCH_ASSEMBLIES, SEARCH_PARTS, SEARCH_PLANS
 from infra.drill.installation import Installation
 from infra.drill.journal import ENDED
 from infra.drill.load import Load
@@ -15,6 +15,7 @@ from services.kit.settings import load as load_settings
 
 _PAUSE_S = 0.5
 _AT_ONCE = 8
+_QUEUES = (IMAGE_QUERIES, SEARCH_PLANS, SEARCH_PARTS, SEARCH_ASSEMBLIES, FACTS, DEAD)
 _CALM = 3
 """Looks in a row that must find the queues empty: what a consumer has in hand is not seen."""
 
@@ -64,7 +65,7 @@ async def _drain(installation: Installation, deadline: float) -> list[str]:
 
 async def _depths(url: str) -> dict[str, Depth]:
     async with open_bus(load_settings({}, bus=url)) as bus:
-        return {queue.name: await bus.depth(queue) for queue in (IMAGE_QUERIES, FACTS, DEAD)}
+        return {queue.name: await bus.depth(queue) for queue in _QUEUES}
 
 
 def _list(counts: Iterable[tuple[str, int]]) -> str:

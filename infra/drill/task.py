@@ -1,9 +1,11 @@
 """A task whose answers are known: ten levels of grey, and a small model that tells them apart.
 
-`levels.onnx` is made by `make_model.py`; using it takes no `onnx`.
+Two sorts of image are planted to fail: one that cannot be decoded, and one that ends the process in which the model
+sees it. `levels.onnx` is made by `make_model.py`; using it takes no `onnx`.
 """
 
 import io
+import platform
 import random
 import struct
 import zlib
@@ -21,6 +23,10 @@ LARGE_EVERY = 10
 """One question in so many has an image of more than 64 KiB: it goes through the store, not in the message."""
 _LARGE_AT = 3
 _NOISE = 17
+CORRUPT, LETHAL = "image_corrupt", "worker_crashed"
+"""What is planted, by the reason with which it must fail."""
+LETHAL_HERE = platform.machine().lower() in {"x86_64", "amd64"}
+"""Other processors divide the smallest integer by -1 without complaint."""
 _QUALITY = 92
 
 
@@ -53,12 +59,24 @@ def image(number: int) -> tuple[bytes, str]:
     return encoded.getvalue(), label_of(number)
 
 
-def poison(number: int) -> bytes:
-    """Return a PNG that is whole in its structure and whose pixels nobody can decode; distinct by number."""
+def question(number: int, planted: str = "") -> bytes:
+    """Return the image of a question, or what is `planted` in its place; all are distinct by number."""
+    return {CORRUPT: corrupt, LETHAL: lethal}[planted](number) if planted else image(number)[0]
+
+
+def corrupt(number: int) -> bytes:
+    """Return a PNG that is whole in its structure and whose pixels nobody can decode."""
     header = struct.pack(">IIBBBBB", *_SMALL, 8, 0, 0, 0, 0)
     broken = b"not a deflate stream " + struct.pack(">Q", number)
     chunks = ((b"IHDR", header), (b"IDAT", broken), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
+
+
+def lethal(number: int) -> bytes:
+    """Return a white JPEG: the model ends its process, wherever it is run on it."""
+    encoded = io.BytesIO()
+    Image.new("L", _SMALL, 255).save(encoded, "JPEG", comment=f"question {number}".encode())
+    return encoded.getvalue()
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

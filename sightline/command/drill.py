@@ -94,8 +94,11 @@ def _show(found: Any, folder: Path) -> None:
     document = found.as_json()
     counters = document["counters"]
     width = max(len(name) for name in counters)
+    print(f"{'':<{width}}  {'all':>6}  searches")
     for name, count in counters.items():
-        print(f"{name:<{width}}  {count}")
+        print(f"{name:<{width}}  {count:>6}  {document['searches'][name]:>8}")
+    planted = ", ".join(f"{count} {reason}" for reason, count in document["planted"].items())
+    print(f"planted  {planted or 'none'}")
     print(f"report  {folder / 'report.json'}, {folder / 'report.png'}")
     for name, each in document["growth"].items():
         before, after = each["few_bytes"] / _MIB, each["many_bytes"] / _MIB

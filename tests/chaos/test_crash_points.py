@@ -1,7 +1,8 @@
 """kill -9 at each step of a query's way: what was acknowledged is answered once, a repeat with its key is the same.
 
-The rows are those of a query: at the write door, in the worker, in the result store, in a long poll. Each process dies
-at the named point while the others go on, and is started again without the setting.
+The rows are those of a query: at the write door, in the worker, in planner, part worker and assembler of a search, in
+the result store, in a long poll. Each process dies at the named point while the others go on, and is started again
+without the setting.
 """
 
 import asyncio
@@ -17,56 +18,81 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from contracts.topics import FACTS, IMAGE_QUERIES
+from contracts.topics import FACTS, IMAGE_QUERIES, SEARCH_ASSEMBLIES, SEARCH_PARTS, SEARCH_PLANS
 from infra.drill import task as levels
 from infra.local.rabbitmq import vhost_of
+from services.kit.clock import SystemClock
 from services.kit.crash import CrashPoint
+from services.kit.runtime import open_store
+from services.kit.settings import load
 from tests.support import onnx_models
-from tests.support.house import House, house
+from tests.support.house import House, Process, house
 from tests.support.inference import gray_jpeg
+from tests.support.searching import conjunction_query, load_sources
 from tests.support.server import serving
 from tests.support.servers import AmqpServer, MongoServer
 from tests.support.until import until
 
 pytestmark = pytest.mark.timeout(120)
 
-SERVICES = ("result_store", "inference", "submitter", "gateway")
+SERVICES = ("result_store", "inference", "search", "submitter", "gateway")
+SETTINGS = {"SIGHTLINE_SEARCH_PART_DAYS": "1"}
 POISON_LEVEL = 200
 
 
 @dataclass(frozen=True)
 class Point:
-    """Where a service dies. `claimed` says that the claim was written by then, `published` that the question was."""
+    """Where a service dies.
+
+    `claimed`: the claim was written by then. `published`: the question surely was. `again`: the work is begun again.
+    """
 
     service: str
     name: CrashPoint
     claimed: bool = True
     published: bool = True
+    again: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.service} {self.name}"
 
 
 AT_THE_DOOR = (
     Point("submitter", "submitter.before_claim", claimed=False, published=False),
     Point("submitter", "submitter.claimed", published=False),
+    Point("submitter", "bus.written", published=False),
     Point("submitter", "bus.published"),
     Point("submitter", "submitter.confirmed"),
 )
-IN_THE_WORKER = (
-    Point("inference", "inference.image_queries.delivered"),
-    Point("inference", "inference.decoding"),
+BEHIND_IT = (
+    Point("inference", "inference.image_queries.delivered", again=True),
+    Point("inference", "inference.decoding", again=True),
+    Point("inference", "bus.written"),
     Point("inference", "bus.published"),
     Point("inference", "inference.image_queries.confirmed"),
-)
-IN_THE_RESULT_STORE = (
     Point("result_store", "result_store.facts.delivered"),
     Point("result_store", "result_store.written"),
     Point("result_store", "bus.published"),
     Point("result_store", "result_store.facts.confirmed"),
 )
+IN_A_SEARCH = (
+    Point("search", "search.plans.delivered"),
+    Point("search", "bus.written"),
+    Point("search", "search.plans.confirmed"),
+    Point("search", "search.parts.working", again=True),
+    Point("search", "search.parts.stored", again=True),
+    Point("search", "search.parts.confirmed"),
+    Point("search", "search.assemblies.delivered", again=True),
+    Point("search", "search.assemblies.stored", again=True),
+    Point("search", "search.assemblies.confirmed"),
+)
+IN_A_LONG_POLL = (Point("gateway", "waiter.waiting"),)
 
 
 @pytest.fixture(scope="module")
 def store_url(mongodb: MongoServer) -> Iterator[str]:
     url = mongodb.database("crash")
+    asyncio.run(fill(url))
     yield url
     mongodb.remove_database(url)
 
@@ -78,9 +104,15 @@ def bus_url(amqp: AmqpServer) -> Iterator[str]:
     amqp.remove_vhost(url)
 
 
+async def fill(store_url: str) -> None:
+    async with open_store(load({}, store=store_url), SystemClock()) as store:
+        await load_sources(store)
+
+
 @pytest.fixture
-def running(shared: House) -> Iterator[House]:
-    """The house with everybody alive, and so again afterwards."""
+def running(shared: House, amqp: AmqpServer, bus_url: str) -> Iterator[House]:
+    """The house with everybody alive and nothing left of an earlier test, and alive again afterwards."""
+    asyncio.run(nothing_left(amqp, bus_url))
     yield shared
     for process in shared.processes:
         if process.process.poll() is not None:
@@ -88,8 +120,16 @@ def running(shared: House) -> Iterator[House]:
 
 
 @pytest.fixture(scope="module")
+def rows(shared: House) -> list[dict[str, Any]]:
+    """What the search finds when nobody dies."""
+    return find(shared.request, search(shared.request, "undisturbed"))
+
+
+@pytest.fixture(scope="module")
 def shared(bus_url: str, store_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with house(tmp_path_factory.mktemp("crash"), bus=bus_url, store=store_url, services=SERVICES) as opened:
+    with house(
+        tmp_path_factory.mktemp("crash"), bus=bus_url, store=store_url, services=SERVICES, settings=SETTINGS
+    ) as opened:
         prepare(opened.request)
         yield opened
 
@@ -153,26 +193,58 @@ def claims_by_key(store_url: str, key: str) -> list[str]:
         return [str(found["_id"]) for found in database["claims"].find({"key": key})]
 
 
+def search(request: Any, key: str) -> str:
+    """Ask for four days in four parts; return the path of the status."""
+    headers = {"idempotency-key": key}
+    with httpx2.Client(timeout=30) as client:
+        answer = request(client, "POST", "/api/v1/conjunctions/search", json=conjunction_query(), headers=headers)
+    assert answer.status_code == 202, answer.text
+    return httpx2.URL(answer.headers["location"]).path
+
+
+def find(request: Any, path: str) -> list[dict[str, Any]]:
+    """Wait for the search and return its rows."""
+    ended = wait(request, path.rpartition("/")[2])
+    assert (ended["state"], times_ended(ended)) == ("answered", 1), ended
+    with httpx2.Client(timeout=30) as client:
+        answer = request(client, "GET", f"{path}/data")
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["result"]
+    assert len(found) == ended["search"]["rows"] > 0
+    return found
+
+
 async def nothing_left(amqp: AmqpServer, bus_url: str) -> None:
     """Wait until no earlier point's message is left, in a worker's hand neither: the next would die of that."""
-    questions, facts = IMAGE_QUERIES.queue_name(), FACTS.queue_name()
+    queues = (IMAGE_QUERIES, FACTS, SEARCH_PLANS, SEARCH_PARTS, SEARCH_ASSEMBLIES)
 
     async def empty() -> bool:
         listed = await asyncio.to_thread(amqp.ctl, "list_queues", "-p", vhost_of(bus_url), "name", "messages")
         lines = set(listed.split("\n"))
-        # Both at once: an answer is published before its question is settled.
-        return {f"{questions}\t0", f"{facts}\t0"} <= lines
+        # All at once: an answer is published before its question is settled.
+        return {f"{queue.queue_name()}\t0" for queue in queues} <= lines
 
     await until(empty, timeout_s=40)
 
 
-@pytest.mark.parametrize("point", AT_THE_DOOR, ids=lambda point: point.name)
-def test_a_submitter_that_dies_leaves_a_question_that_its_key_repeats(
-    running: House, amqp: AmqpServer, bus_url: str, store_url: str, point: Point
+@pytest.mark.parametrize("point", [*AT_THE_DOOR, *BEHIND_IT, *IN_A_SEARCH, *IN_A_LONG_POLL], ids=str)
+def test_a_service_that_dies_at_a_step_loses_nothing_and_doubles_nothing(
+    running: House, rows: list[dict[str, Any]], store_url: str, point: Point
 ) -> None:
-    asyncio.run(nothing_left(amqp, bus_url))
+    armed = running.restart(point.service, {"SIGHTLINE_CRASH_AT": point.name})
+    if point in AT_THE_DOOR:
+        dies_at_the_door(running, armed, store_url, point)
+    elif point in BEHIND_IT:
+        dies_behind_the_door(running, armed, point)
+    elif point in IN_A_SEARCH:
+        dies_in_a_search(running, armed, rows, point)
+    else:
+        dies_in_a_long_poll(running, armed)
+
+
+def dies_at_the_door(running: House, armed: Process, store_url: str, point: Point) -> None:
+    """Nobody got an ID; the key repeats the question, whatever is left of it."""
     key, (image, label) = f"at-{point.name}", levels.image(100 + AT_THE_DOOR.index(point))
-    armed = running.restart("submitter", {"SIGHTLINE_CRASH_AT": point.name})
     with pytest.raises(httpx2.TransportError):
         submit(running.request, key, image)
     died(armed.process)
@@ -189,35 +261,43 @@ def test_a_submitter_that_dies_leaves_a_question_that_its_key_repeats(
     assert (query["label"], query["state"], times_ended(query), len(query["answers"])) == (label, "answered", 1, 1)
 
 
-@pytest.mark.parametrize("point", [*IN_THE_WORKER, *IN_THE_RESULT_STORE], ids=lambda p: f"{p.service} {p.name}")
-def test_a_service_that_dies_behind_the_door_loses_nothing_and_doubles_nothing(
-    running: House, amqp: AmqpServer, bus_url: str, point: Point
-) -> None:
-    asyncio.run(nothing_left(amqp, bus_url))
-    key, (image, label) = f"{point.service}-at-{point.name}", levels.image(200 + len(point.service + point.name))
-    armed = running.restart(point.service, {"SIGHTLINE_CRASH_AT": point.name})
+def dies_behind_the_door(running: House, armed: Process, point: Point) -> None:
+    """Whoever has the ID gets the answer, once."""
+    key, (image, label) = str(point).replace(" ", "-"), levels.image(200 + BEHIND_IT.index(point))
     query_id = submit(running.request, key, image)
     died(armed.process)
     running.restart(point.service)
 
     query = wait(running.request, query_id)
     assert (query["label"], query["state"], times_ended(query), len(query["answers"])) == (label, "answered", 1, 1)
-    if point.name in {"inference.image_queries.delivered", "inference.decoding"}:
-        assert query["attempts"] == 2  # it was run again
+    if point.again:
+        assert query["attempts"] == 2
     assert submit(running.request, key, image) == query_id
 
 
-def test_a_gateway_that_dies_in_a_long_poll_cuts_it_and_the_next_poll_goes_on(running: House) -> None:
-    query_id = submit(running.request, "in-a-long-poll", levels.image(301)[0], "by eye")
-    armed = running.restart("gateway", {"SIGHTLINE_CRASH_AT": "waiter.waiting"})
+def dies_in_a_search(running: House, armed: Process, rows: list[dict[str, Any]], point: Point) -> None:
+    """The search goes on where it was, and finds what it finds when nobody dies."""
+    path = search(running.request, point.name)
+    died(armed.process)
+    running.restart("search")
+
+    assert find(running.request, path) == rows
+    assert search(running.request, point.name) == path
+    if point.again:
+        assert wait(running.request, path.rpartition("/")[2])["attempts"] == 2
+
+
+def dies_in_a_long_poll(running: House, armed: Process) -> None:
+    """The poll is cut; the next goes on."""
+    by_eye = submit(running.request, "in-a-long-poll", levels.image(301)[0], "by eye")
     with pytest.raises(httpx2.TransportError):
-        wait(running.request, query_id)
+        wait(running.request, by_eye)
     died(armed.process)
     running.restart("gateway")
     with httpx2.Client(timeout=30) as client:
-        labelled = running.request(client, "POST", f"/v1/queries/{query_id}/labels", json={"label": "YES"})
+        labelled = running.request(client, "POST", f"/v1/queries/{by_eye}/labels", json={"label": "YES"})
         assert labelled.status_code == 201, labelled.text
-    assert wait(running.request, query_id)["label"] == "YES"
+    assert wait(running.request, by_eye)["label"] == "YES"
 
 
 def test_a_query_that_kills_its_worker_fails_after_two_deaths_and_its_neighbours_are_answered(running: House) -> None:

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from infra.drill.task import LETHAL_HERE
 from tests.support.server import ROOT, clean_environment
 
 
 @pytest.mark.timeout(180)
 def test_a_killed_all_in_one_platform_loses_and_doubles_nothing(tmp_path: Path) -> None:
     report = tmp_path / "report"
-    options = ("--embedded", "--seconds", "15", "--seed", "4", "--json", "--report", str(report))
+    options = ("--embedded", "--seconds", "15", "--seed", "8", "--json", "--report", str(report))
     done = subprocess.run(
         [sys.executable, "-m", "sightline", "drill", *options],
         cwd=ROOT,
@@ -28,13 +29,18 @@ def test_a_killed_all_in_one_platform_loses_and_doubles_nothing(tmp_path: Path) 
     found = json.loads(done.stdout)
     counters = found["counters"]
     assert found["verdict"] == "passed"
-    assert found["seed"] == 4
+    assert found["seed"] == 8
     assert {counters[name] for name in ("lost", "unexpected", "duplicated", "wrong", "expired")} == {0}
     assert counters["repeated"] > 0
     assert counters["acknowledged"] > 50
     assert counters["answered"] + counters["failed"] == counters["acknowledged"] + found["recovered"]
-    assert counters["failed"] == found["planted"] > 0
+    assert counters["failed"] == sum(found["planted"].values())
+    assert found["planted"]["image_corrupt"] > 0
+    assert found["planted"].get("worker_crashed", 0) == LETHAL_HERE
     assert found["restarts"]["platform"]["by the drill"] >= 2
+    searches = found["searches"]
+    assert searches.keys() == counters.keys()
+    assert searches["answered"] == searches["acknowledged"] > 4
     assert json.loads((report / "report.json").read_text()) == found
     with Image.open(report / "report.png") as picture:
         assert picture.size[0] > 1000

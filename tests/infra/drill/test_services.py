@@ -1,5 +1,6 @@
 """The supervisor starts again what ends, and knows whose doing the end was."""
 
+import signal
 from pathlib import Path
 
 from infra.drill.services import Ending, Service, Supervisor, deaths_of
@@ -27,3 +28,12 @@ def test_only_a_service_that_died_for_no_good_reason_is_a_problem() -> None:
     away, killed = Ending("gateway", 4, by_drill=False), Ending("gateway", -9, by_drill=True)
     crashed = Ending("inference-1", -11, by_drill=False)
     assert deaths_of([away, killed, crashed]) == ["inference-1 ended by itself with status -11"]
+
+
+def test_a_worker_may_end_by_what_is_planted_for_that_and_must() -> None:
+    poisoned = Ending("inference-1", -signal.SIGFPE, by_drill=False)
+    other = Ending("gateway", -signal.SIGFPE, by_drill=False)
+    assert deaths_of([poisoned], poisoned=True) == []
+    assert len(deaths_of([poisoned])) == 1
+    assert len(deaths_of([poisoned, other], poisoned=True)) == 1
+    assert ["no worker ended" in line for line in deaths_of([], poisoned=True)] == [True]

@@ -1,6 +1,9 @@
 """The drill's questions have the answers that it says they have."""
 
 import hashlib
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -8,6 +11,7 @@ from infra.drill import make_model, task
 from services.inference.decode import decode
 from services.kit.errors import Refused
 from services.kit.images import inspect
+from tests.support.server import ROOT
 
 INLINE_BYTES = 64 * 1024
 
@@ -29,8 +33,24 @@ def test_some_images_travel_by_reference() -> None:
     assert sum(sizes) == 100 / task.LARGE_EVERY
 
 
-def test_poison_passes_the_door_and_cannot_be_decoded() -> None:
-    assert inspect(task.poison(7), max_pixels=10**6).media_type == "image/png"
-    assert task.poison(7) != task.poison(8)
-    with pytest.raises(Refused, match="image_corrupt"):
-        decode(task.poison(7), max_pixels=10**6)
+def test_a_corrupt_image_passes_the_door_and_cannot_be_decoded() -> None:
+    assert inspect(task.corrupt(7), max_pixels=10**6).media_type == "image/png"
+    assert task.corrupt(7) != task.corrupt(8)
+    with pytest.raises(Refused, match=task.CORRUPT):
+        decode(task.corrupt(7), max_pixels=10**6)
+
+
+def test_a_lethal_image_ends_the_process_that_runs_the_model_on_it_and_no_other_does() -> None:
+    assert inspect(task.lethal(7), max_pixels=10**6).media_type == "image/jpeg"
+    assert task.lethal(7) != task.lethal(8)
+    script = (
+        "from infra.drill import task; from services.inference.decode import decode; "
+        "from services.inference.onnx_engine import OnnxEngine; import numpy as np; "
+        "model = OnnxEngine(1).load(task.model(), task.manifest()); "
+        "run = lambda data: model.run("
+        "np.full((1, 1, 8, 8), decode(data, max_pixels=10**6).pixels.mean() / 255, np.float32)).argmax(); "
+        "print([int(run(task.image(n)[0])) for n in range(20)], flush=True); run(task.lethal(7))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, timeout=60, check=False)
+    assert ended.stdout.decode().strip() == str([*range(10)] * 2)
+    assert ended.returncode == (-signal.SIGFPE if task.LETHAL_HERE else 0)

@@ -8,13 +8,20 @@ import pytest
 from contracts.http.queries import Query, QueryError, Transition
 from contracts.v1.results import State
 from infra.drill.journal import MISSING, Intent, Record
-from infra.drill.task import label_of
-from infra.drill.verdict import NUMBER, Counters, judge
+from infra.drill.task import CORRUPT, LETHAL, label_of
+from infra.drill.verdict import NUMBER, Counters, Rows, judge
 
 AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 
 
-def stored(number: int, *states: State, label: str | None = None, attempts: int = 1, query_id: str = "") -> Query:
+def stored(
+    number: int,
+    *states: State,
+    label: str | None = None,
+    attempts: int = 1,
+    query_id: str = "",
+    reason: str = CORRUPT,
+) -> Query:
     """A stored query that went through `states`, its answer right unless a label is given."""
     state = states[-1]
     right = label_of(number) if state == "answered" else "UNCLEAR"
@@ -23,7 +30,7 @@ def stored(number: int, *states: State, label: str | None = None, attempts: int 
         state=state,
         revision=len(states),
         label=label or right,
-        error=QueryError(reason="image_corrupt") if state == "failed" else None,
+        error=QueryError(reason=reason) if state == "failed" else None,
         metadata={NUMBER: number},
         history=tuple(Transition(state=each, at=AT, revision=at) for at, each in enumerate(states, start=1)),
         attempts=attempts,
@@ -32,11 +39,11 @@ def stored(number: int, *states: State, label: str | None = None, attempts: int 
     )
 
 
-def record_of(count: int, *, poison: int | None = None) -> Record:
-    """`count` questions, all acknowledged."""
+def record_of(count: int, *, planted: str = "") -> Record:
+    """`count` questions, all acknowledged; number 1 is `planted` to fail."""
     record = Record()
     for number in range(count):
-        record.intend(Intent(number=number, poison=number == poison))
+        record.intend(Intent(number=number, planted=planted if number == 1 else ""))
         record.acknowledge(number, f"iq_{number}", 0.0)
     return record
 
@@ -91,15 +98,46 @@ def test_an_id_that_came_by_the_broker_alone_may_be_unknown_until_it_is_stored()
     assert judge(record, good()).counters.duplicated == 1
 
 
-def test_planted_poison_may_fail_and_nothing_else() -> None:
-    failed = stored(1, "submitted", "failed")
-    queries = [query for query in good() if query.id != "iq_1"]
-    planted = judge(record_of(3, poison=1), [*queries, failed])
-    assert (planted.counters.failed, planted.planted, planted.problems(faults=True)) == (1, 1, [])
-    other = judge(record_of(3), [*queries, failed])
-    assert len(other.problems(faults=True)) == 1
-    answered = judge(record_of(3, poison=1), good())
-    assert answered.counters.wrong == 1
+def others() -> list[Query]:
+    return [query for query in good() if query.id != "iq_1"]
+
+
+@pytest.mark.parametrize("planted", [CORRUPT, LETHAL])
+def test_what_is_planted_fails_with_its_reason_and_nothing_else_does(planted: str) -> None:
+    failed = stored(1, "submitted", "failed", reason=planted)
+    as_planted = judge(record_of(3, planted=planted), [*others(), failed])
+    assert (as_planted.counters.failed, as_planted.planted) == (1, {planted: 1})
+    assert as_planted.problems(faults=True) == []
+
+    beyond = judge(record_of(3), [*others(), failed])
+    assert (beyond.planted, len(beyond.problems(faults=True))) == ({}, 1)
+    answered = judge(record_of(3, planted=planted), good())
+    assert (answered.counters.wrong, len(answered.problems(faults=True))) == (1, 1)
+    otherwise = judge(record_of(3, planted=planted), [*others(), stored(1, "submitted", "failed", reason="lost")])
+    assert (otherwise.planted, len(otherwise.problems(faults=True))) == ({}, 1)
+
+
+def searched(*states: State, query_id: str = "sr_3") -> Query:
+    return stored(3, *states, query_id=query_id).model_copy(update={"kind": "search", "metadata": None})
+
+
+def test_a_search_finds_what_it_found_before_the_faults() -> None:
+    record = record_of(3)
+    record.intend(Intent(number=3, search="pairs"))
+    record.acknowledge(3, "sr_3", 0.0)
+    ended = [*good(), searched("submitted", "running", "answered")]
+
+    well = judge(record, ended, Rows(expected={"pairs": "a"}, found={"sr_3": "a"}))
+    assert well.searches == Counters(attempted=1, acknowledged=1, answered=1)
+    assert (well.counters.answered, well.counters.attempted) == (4, 4)
+    assert well.problems(faults=True) == []
+    for rows in (Rows(expected={"pairs": "a"}, found={"sr_3": "b"}), Rows(expected={"pairs": "a"}), Rows()):
+        found = judge(record, ended, rows)
+        assert (found.counters.wrong, found.searches.wrong, len(found.problems(faults=True))) == (1, 1, 1)
+    assert judge(record, [*good(), searched("submitted", "running")]).searches.lost == 1
+    assert judge(record, [*good(), searched("submitted", "failed")]).searches.failed == 1
+    second = judge(record, [*ended, searched("submitted", "answered", query_id="sr_4")])
+    assert (second.counters.unexpected, second.searches.unexpected) == (1, 1)
 
 
 def test_a_drill_that_repeated_no_work_shows_nothing() -> None:
