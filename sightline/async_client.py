@@ -166,9 +166,9 @@ class AsyncClient:
         call = queries.label(query_id_of(query), label, confidence=confidence, labelled_by=labelled_by)
         return await self._run(flows.once(call, self._timeout_s))
 
-    async def erase(self, query: Query | str) -> None:
-        """Remove record and image for good."""
-        await self._run(flows.once(queries.erase(query_id_of(query)), self._timeout_s))
+    async def erase(self, query: Query | str) -> bool:
+        """Remove record and image for good. False: accepted, but not done yet, since the result store is away."""
+        return await self._run(flows.once(queries.erase(query_id_of(query)), self._timeout_s))
 
     # Detectors
 
@@ -266,17 +266,18 @@ class AsyncClient:
         """Return the picture in the message of a dead letter, or the one that it refers to. Raises NotFound."""
         return await self._read(dead_letters.image(letter_id_of(letter)))
 
-    async def requeue_dead_letter(self, letter: DeadLetter | str) -> DeadLetter:
+    async def requeue_dead_letter(self, letter: DeadLetter | str) -> bool:
         """Have its message published again; what comes of it counts once, however often it is done.
 
-        A query that has failed stays `failed`; its answer is added. Raises NotFound when the letter is gone, which
-        is what a repeat meets; Refused (dead_letter_undeliverable) when nothing would take the message.
+        False: accepted, but not published yet, since the result store is away; it does it when it is back. A query
+        that has failed stays `failed`; its answer is added. Raises NotFound when the letter is gone, which is what a
+        repeat meets; Refused (dead_letter_undeliverable) when nothing would take the message.
         """
         return await self._run(flows.once(dead_letters.requeue(letter_id_of(letter)), self._timeout_s))
 
-    async def drop_dead_letter(self, letter: DeadLetter | str) -> None:
-        """Forget a dead letter for good. Raises NotFound when it is gone already."""
-        await self._run(flows.once(dead_letters.drop(letter_id_of(letter)), self._timeout_s))
+    async def drop_dead_letter(self, letter: DeadLetter | str) -> bool:
+        """Forget a dead letter for good; False as with `requeue_dead_letter`. Raises NotFound when it is gone."""
+        return await self._run(flows.once(dead_letters.drop(letter_id_of(letter)), self._timeout_s))
 
     async def _wait(self, query: Query | str, timeout_s: float, wait_for: WaitFor) -> Query:
         return await self._run(flows.wait(query_id_of(query), self._timeout_s, wait_s=timeout_s, wait_for=wait_for))

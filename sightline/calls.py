@@ -16,6 +16,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 M = TypeVar("M", bound=BaseModel)
 
+_ACCEPTED = 202
 _BY_STATUS: Mapping[int, type[Refused]] = {
     401: NotAuthenticated,
     403: NotAllowed,
@@ -122,6 +123,11 @@ def reader(model: type[M]) -> Callable[[Reply], M]:
 def read_bytes(reply: Reply) -> bytes:
     """Return the body as it is."""
     return reply.body
+
+
+def read_done(reply: Reply) -> bool:
+    """Say whether a wish is fulfilled (200, 204), not only accepted (202)."""
+    return reply.status != _ACCEPTED
 
 
 def read_nothing(reply: Reply) -> None:

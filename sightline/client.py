@@ -169,9 +169,9 @@ class Client:
         call = queries.label(query_id_of(query), label, confidence=confidence, labelled_by=labelled_by)
         return self._run(flows.once(call, self._timeout_s))
 
-    def erase(self, query: Query | str) -> None:
-        """Remove record and image for good."""
-        self._run(flows.once(queries.erase(query_id_of(query)), self._timeout_s))
+    def erase(self, query: Query | str) -> bool:
+        """Remove record and image for good. False: accepted, but not done yet, since the result store is away."""
+        return self._run(flows.once(queries.erase(query_id_of(query)), self._timeout_s))
 
     # Detectors
 
@@ -269,17 +269,18 @@ class Client:
         """Return the picture in the message of a dead letter, or the one that it refers to. Raises NotFound."""
         return self._read(dead_letters.image(letter_id_of(letter)))
 
-    def requeue_dead_letter(self, letter: DeadLetter | str) -> DeadLetter:
+    def requeue_dead_letter(self, letter: DeadLetter | str) -> bool:
         """Have its message published again; what comes of it counts once, however often it is done.
 
-        A query that has failed stays `failed`; its answer is added. Raises NotFound when the letter is gone, which
-        is what a repeat meets; Refused (dead_letter_undeliverable) when nothing would take the message.
+        False: accepted, but not published yet, since the result store is away; it does it when it is back. A query
+        that has failed stays `failed`; its answer is added. Raises NotFound when the letter is gone, which is what a
+        repeat meets; Refused (dead_letter_undeliverable) when nothing would take the message.
         """
         return self._run(flows.once(dead_letters.requeue(letter_id_of(letter)), self._timeout_s))
 
-    def drop_dead_letter(self, letter: DeadLetter | str) -> None:
-        """Forget a dead letter for good. Raises NotFound when it is gone already."""
-        self._run(flows.once(dead_letters.drop(letter_id_of(letter)), self._timeout_s))
+    def drop_dead_letter(self, letter: DeadLetter | str) -> bool:
+        """Forget a dead letter for good; False as with `requeue_dead_letter`. Raises NotFound when it is gone."""
+        return self._run(flows.once(dead_letters.drop(letter_id_of(letter)), self._timeout_s))
 
     def _wait(self, query: Query | str, timeout_s: float, wait_for: WaitFor) -> Query:
         return self._run(flows.wait(query_id_of(query), self._timeout_s, wait_s=timeout_s, wait_for=wait_for))

@@ -3,7 +3,7 @@
 from typing import TypedDict
 
 from contracts.http.dead_letters import DeadLetter, DeadLetterDetail, DeadLetterPage
-from sightline.calls import Call, read_bytes, read_nothing, reader, segment
+from sightline.calls import Call, read_bytes, read_done, reader, segment
 
 
 class LetterFilters(TypedDict, total=False):
@@ -30,14 +30,14 @@ def image(letter_id: str) -> Call[bytes]:
     return Call(method="GET", path=f"{_path(letter_id)}/image", read=read_bytes)
 
 
-def requeue(letter_id: str) -> Call[DeadLetter]:
-    """Have its message published again."""
-    return Call(method="POST", path=f"{_path(letter_id)}/requeue", read=reader(DeadLetter))
+def requeue(letter_id: str) -> Call[bool]:
+    """Have its message published again; the reply says whether that is done."""
+    return Call(method="POST", path=f"{_path(letter_id)}/requeue", read=read_done)
 
 
-def drop(letter_id: str) -> Call[None]:
-    """Forget it."""
-    return Call(method="DELETE", path=_path(letter_id), read=read_nothing)
+def drop(letter_id: str) -> Call[bool]:
+    """Forget it; the reply says whether that is done."""
+    return Call(method="DELETE", path=_path(letter_id), read=read_done)
 
 
 def page(filters: LetterFilters, size: int, cursor: str | None) -> Call[DeadLetterPage]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypedDict, cast
 
 from contracts.http.queries import LabelRequest, Query, QueryPage
 from contracts.v1.results import State
-from sightline.calls import Call, json_body, json_text, read_bytes, read_nothing, reader, segment
+from sightline.calls import Call, json_body, json_text, read_bytes, read_done, reader, segment
 from sightline.errors import Refused
 
 _PAGE = 100
@@ -111,9 +111,9 @@ def cancel(query_id: str) -> Call[Query]:
     return Call(method="POST", path=f"/v1/queries/{segment(query_id)}/cancel", read=reader(Query))
 
 
-def erase(query_id: str) -> Call[None]:
-    """Remove record and image."""
-    return Call(method="DELETE", path=f"/v1/queries/{segment(query_id)}", read=read_nothing)
+def erase(query_id: str) -> Call[bool]:
+    """Remove record and image; the reply says whether that is done."""
+    return Call(method="DELETE", path=f"/v1/queries/{segment(query_id)}", read=read_done)
 
 
 def label(query_id: str, text: str, *, confidence: float, labelled_by: str) -> Call[Query]:

@@ -11,7 +11,7 @@ import typer
 
 from contracts.http.dead_letters import DeadLetterDetail
 from sightline.async_client import AsyncClient
-from sightline.command.failures import USAGE, CommandFailed, Tally, complain, exit_code_of
+from sightline.command.failures import UNAVAILABLE, USAGE, CommandFailed, Tally, complain, exit_code_of
 from sightline.command.many import for_each
 from sightline.command.options import (
     Json,
@@ -40,6 +40,10 @@ _All = Annotated[bool, typer.Option("--all", help="All that the filters admit.")
 
 _COLUMNS = ("ID", "DIED AT", "QUEUE", "REASON", "TRIES", "AGAIN", "BYTES", "QUERY", "DETAIL")
 _GONE = "gone"
+_ACCEPTED = "accepted"
+_LATER = (
+    "accepted, and not done yet: the result store does it when it is back; until then `sightline dead list` shows it"
+)
 
 
 def create_app() -> typer.Typer:
@@ -125,8 +129,7 @@ def requeue(
     client = open_async_client(url)
 
     async def one(letter_id: str) -> str:
-        await client.requeue_dead_letter(letter_id)
-        return "requeued"
+        return "requeued" if await client.requeue_dead_letter(letter_id) else _ACCEPTED
 
     wanted = _Wanted(ids, _filters(queue, reason, query_id, tenant), everything=everything)
     question = "Publish {count} messages again?" if everything else ""
@@ -149,8 +152,7 @@ def drop(
     client = open_async_client(url)
 
     async def one(letter_id: str) -> str:
-        await client.drop_dead_letter(letter_id)
-        return "dropped"
+        return "dropped" if await client.drop_dead_letter(letter_id) else _ACCEPTED
 
     wanted = _Wanted(ids, _filters(queue, reason, query_id, tenant), everything=everything)
     _decide(client, wanted, one, "dropping", "Forget {count} messages for good?", yes=yes, as_json=as_json)
@@ -205,6 +207,9 @@ def _decide(
             complain(result, letter_id)
         else:
             print(json.dumps({"id": letter_id, "outcome": result}) if as_json else f"{letter_id} {result}", flush=True)
+            if result == _ACCEPTED:
+                tally.add(UNAVAILABLE)
+                complain(CommandFailed(_LATER), letter_id)
 
     async def decide_all() -> None:
         async with client:

@@ -39,8 +39,7 @@ def erase(ids: Ids, *, yes: Yes = False, url: Url = None) -> None:
     confirm(f"Erase {len(wanted)} queries with their images?", yes=yes)
 
     def erase_one(query_id: str) -> None:
-        client.erase(query_id)
-        print(query_id, "erased")
+        print(query_id, "erased" if client.erase(query_id) else "accepted, and not erased yet", flush=True)
 
     with open_client(url) as client:
         _each(wanted, erase_one)

@@ -11,13 +11,19 @@ import pytest
 
 from contracts.ids import new_id
 from contracts.v1.image_query import Image, ImageQuerySubmitted
+from services.gateway import dead_letters
+from services.gateway.service import create as create_gateway
 from services.kit.bus.codec import encode, event_of
 from services.kit.bus.port import Message
 from services.kit.clock import SystemClock
+from services.kit.runtime import running
+from services.kit.settings import load
 from services.kit.store.records import DeadLetter, DetectorRecord
 from services.kit.store.sqlite import SqliteStore
 from sightline import Client, errors
+from sightline.command.failures import UNAVAILABLE
 from tests.sightline.command.conftest import Run
+from tests.support.live import serve
 from tests.support.server import Server, serving
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -132,6 +138,19 @@ def test_letters_from_their_list_to_their_end(sightline: Run, graveyard: Graveya
     assert (dropped.exit_code, len(dropped.stdout.splitlines())) == (0, 3)
     assert sightline("dead", "list", "--json", url=url).documents == []
     assert sightline("dead", "show", ids[0], url=url).exit_code == 3
+
+
+async def test_what_is_only_accepted_is_not_called_done(
+    process: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "FOLD_S", 0.05)
+    async with running(load({}, data=tmp_path, bus="memory://"), [create_gateway]) as app, serve(app) as url:
+        _, message = question(0)  # there is no result store that would act on it
+        await app.state.platform.store.dead_letters.add(letter(0, "reason", message, query_id=None))
+        for decision in (["requeue"], ["drop", "--yes"]):
+            ran = await asyncio.to_thread(process, "dead", *decision, letter_id(0), "--json", SIGHTLINE_URL=url)
+            assert ran.documents == [{"id": letter_id(0), "outcome": "accepted"}], ran.stderr
+            assert (ran.exit_code, "not done yet" in ran.stderr) == (UNAVAILABLE, True)
 
 
 @pytest.mark.parametrize(
