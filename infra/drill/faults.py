@@ -12,6 +12,7 @@ from infra.drill.facts import Forger
 from infra.drill.installation import Installation, Server
 from infra.drill.load import Load
 from infra.drill.schedule import Fault
+from infra.drill.searches import Searching
 from infra.drill.services import DrillError
 from infra.drill.stepdown import step_down
 
@@ -19,6 +20,7 @@ _RUSH = 60
 """Questions asked at once before a process is killed, so that it has work in hand."""
 _THICK = 8
 """Of them accepted before it is killed."""
+_THICK_SEARCHES = 2
 _LOOKS, _LOOK_S = 150, 0.02
 _RUSH_AT_CUT = 10
 _BIND_TRIES = 20
@@ -49,6 +51,7 @@ class Breaker:
     forger: Forger | None
     chance: random.Random
     tell: Callable[[Fault], None]
+    searching: Searching | None = None
     injected: list[Injected] = field(default_factory=list)
 
     async def run(self, faults: tuple[Fault, ...]) -> None:
@@ -97,7 +100,7 @@ class Breaker:
             case "kill":
                 if self.chance.random() < _KILL_READY_SHARE:
                     await self.installation.supervisor.ready([fault.target])
-                await self._thick()
+                await self._thick(fault.target)
                 self.installation.supervisor.kill(fault.target)
             case "freeze":
                 await self._freeze(fault)
@@ -134,13 +137,19 @@ class Breaker:
                 await broker.bind(bus)
         return ""
 
-    async def _thick(self) -> None:
-        """Return in the middle of a rush of questions, or when none are accepted."""
-        accepted = self.load.journal.record.acknowledged
-        enough = len(accepted) + _THICK
+    async def _thick(self, target: str = "") -> None:
+        """Return in the middle of a rush of questions, or when none are accepted; of searches, if it is about those."""
+        searching = self.searching if target.startswith("search") else None
+        if self.searching is not None:
+            self.searching.rush()
         self.load.rush(_RUSH)
+
+        def accepted() -> int:
+            return len(self.load.journal.record.acknowledged) if searching is None else searching.accepted
+
+        enough = accepted() + (_THICK if searching is None else _THICK_SEARCHES)
         for _ in range(_LOOKS):
-            if len(accepted) >= enough:
+            if accepted() >= enough:
                 return
             await asyncio.sleep(_LOOK_S)
 
@@ -157,6 +166,8 @@ class Breaker:
 
     async def _freeze(self, fault: Fault) -> None:
         server = self._server(fault.target)
+        if fault.target.startswith("search"):
+            await self._thick(fault.target)
         if server is not None:
             server.pause()
         else:

@@ -123,7 +123,9 @@ class _Drill:
             await searching.learn()
             began_at = load.begin()
             chance = random.Random(wanted.seed)
-            breaker = Breaker(installation, load, self.doors, forger, chance, lambda fault: self._begin(load, fault))
+            breaker = Breaker(
+                installation, load, self.doors, forger, chance, lambda fault: self._begin(load, fault), searching
+            )
             growth: dict[str, Growth] = {}
             if wanted.soak:
                 left, growth = await self._soak(load, searching)
@@ -166,7 +168,7 @@ class _Drill:
     ) -> list[str]:
         """Ask, break, heal and settle; return what was left undone."""
         counting = asyncio.create_task(self._count(load))
-        asking = asyncio.create_task(_ask(load, searching))
+        asking = asyncio.create_task(searching.run())
         try:
             await breaker.run(faults)
             await asyncio.sleep(max(0.0, self.wanted.seconds - load.elapsed_s))
@@ -193,7 +195,7 @@ class _Drill:
         try:
             for most in (FEW, MANY):
                 load.most = most
-                await _ask(load, searching)
+                await searching.run()
                 left += await settle(load, self.installation, limit_s=_SETTLE_S)
                 held.append(memory_of(self.installation.supervisor))
                 self._say(load, f"{sum(held[-1].values()) / 2**20:.0f} MiB in all services")
@@ -212,12 +214,6 @@ class _Drill:
         while True:
             self.count(f"{load.elapsed_s:6.1f} s  {_state(load)}")
             await asyncio.sleep(_COUNT_EVERY_S)
-
-
-async def _ask(load: Load, searching: Searching) -> None:
-    """Ask about images, and search beside that."""
-    async with searching.beside():
-        await load.run()
 
 
 def _state(load: Load) -> str:

@@ -5,8 +5,7 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -71,7 +70,9 @@ class Searching:
     def __init__(self, doors: Doors, load: Load) -> None:
         self._doors = doors
         self._load = load
+        self._clients: asyncio.TaskGroup | None = None
         self.expected: dict[str, str] = {}
+        self.accepted = 0
 
     async def learn(self) -> None:
         """Find out what each search finds while nothing is broken.
@@ -88,17 +89,21 @@ class Searching:
                 raise DrillError(f"the search {name!r} finds nothing though nothing is broken yet: {rows}")
             self.expected[name] = digest_of(rows)
 
-    @asynccontextmanager
-    async def beside(self) -> AsyncIterator[None]:
-        """Search until the body is left; then every client learns what became of its last submission."""
+    async def run(self) -> None:
+        """Run the load and search beside it; when it ends, every client learns what became of its last submission."""
         stopping = asyncio.Event()
-        async with asyncio.TaskGroup() as clients:
+        async with asyncio.TaskGroup() as self._clients:
             for number in range(_CLIENTS):
-                clients.create_task(self._search(random.Random(f"{self._load.seed}-search-{number}"), stopping))
-            try:
-                yield
-            finally:
-                stopping.set()
+                self._clients.create_task(self._search(random.Random(f"{self._load.seed}-search-{number}"), stopping))
+            await self._load.run()
+            stopping.set()
+        self._clients = None
+
+    def rush(self) -> None:
+        """Ask for several at once: a fault that hits idle workers shows nothing."""
+        for name in SEARCHES:
+            if self._clients is not None:
+                self._clients.create_task(self._ask(name))
 
     async def found(self) -> dict[str, str]:
         """Return the digest of the rows of each search that was accepted; those that cannot be read are left out."""
@@ -134,7 +139,9 @@ class Searching:
     async def _ask(self, name: str) -> str:
         number, search = self._load.next_number(), SEARCHES[name]
         self._load.journal.intend(Intent(number=number, search=name))
-        return await self._load.insist(number, partial(self._doors.search, number, search.kind, search.query))
+        query_id = await self._load.insist(number, partial(self._doors.search, number, search.kind, search.query))
+        self.accepted += bool(query_id)
+        return query_id
 
     async def _ends(self, query_id: str, stopping: asyncio.Event | None = None) -> bool:
         """Wait for a search; False when it takes too long, or longer than until `stopping` is set."""

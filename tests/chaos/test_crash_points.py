@@ -20,7 +20,7 @@ from pymongo.database import Database
 
 from contracts.topics import FACTS, IMAGE_QUERIES, SEARCH_ASSEMBLIES, SEARCH_PARTS, SEARCH_PLANS
 from infra.drill import task as levels
-from infra.local.rabbitmq import vhost_of
+from services.kit.bus.rabbit.bus import RabbitBus
 from services.kit.clock import SystemClock
 from services.kit.crash import CrashPoint
 from services.kit.runtime import open_store
@@ -36,6 +36,7 @@ from tests.support.until import until
 pytestmark = pytest.mark.timeout(120)
 
 SERVICES = ("result_store", "inference", "search", "submitter", "gateway")
+QUEUES = (IMAGE_QUERIES, FACTS, SEARCH_PLANS, SEARCH_PARTS, SEARCH_ASSEMBLIES)
 SETTINGS = {"SIGHTLINE_SEARCH_PART_DAYS": "1"}
 POISON_LEVEL = 200
 
@@ -76,13 +77,11 @@ BEHIND_IT = (
     Point("result_store", "result_store.facts.confirmed"),
 )
 IN_A_SEARCH = (
-    Point("search", "search.plans.delivered"),
     Point("search", "bus.written"),
     Point("search", "search.plans.confirmed"),
     Point("search", "search.parts.working", again=True),
     Point("search", "search.parts.stored", again=True),
     Point("search", "search.parts.confirmed"),
-    Point("search", "search.assemblies.delivered", again=True),
     Point("search", "search.assemblies.stored", again=True),
     Point("search", "search.assemblies.confirmed"),
 )
@@ -110,9 +109,9 @@ async def fill(store_url: str) -> None:
 
 
 @pytest.fixture
-def running(shared: House, amqp: AmqpServer, bus_url: str) -> Iterator[House]:
+def running(shared: House, bus_url: str) -> Iterator[House]:
     """The house with everybody alive and nothing left of an earlier test, and alive again afterwards."""
-    asyncio.run(nothing_left(amqp, bus_url))
+    asyncio.run(nothing_left(bus_url))
     yield shared
     for process in shared.processes:
         if process.process.poll() is not None:
@@ -214,17 +213,15 @@ def find(request: Any, path: str) -> list[dict[str, Any]]:
     return found
 
 
-async def nothing_left(amqp: AmqpServer, bus_url: str) -> None:
-    """Wait until no earlier point's message is left, in a worker's hand neither: the next would die of that."""
-    queues = (IMAGE_QUERIES, FACTS, SEARCH_PLANS, SEARCH_PARTS, SEARCH_ASSEMBLIES)
+async def nothing_left(bus_url: str) -> None:
+    """Wait until no earlier message is left: the next service would die of it. What is in hand ends with its service."""
+    async with RabbitBus(bus_url) as bus:
 
-    async def empty() -> bool:
-        listed = await asyncio.to_thread(amqp.ctl, "list_queues", "-p", vhost_of(bus_url), "name", "messages")
-        lines = set(listed.split("\n"))
-        # All at once: an answer is published before its question is settled.
-        return {f"{queue.queue_name()}\t0" for queue in queues} <= lines
+        async def empty() -> bool:
+            depths = [await bus.depth(queue) for queue in 2 * QUEUES]
+            return not any(depth.ready for depth in depths)
 
-    await until(empty, timeout_s=40)
+        await until(empty, timeout_s=40)
 
 
 @pytest.mark.parametrize("point", [*AT_THE_DOOR, *BEHIND_IT, *IN_A_SEARCH, *IN_A_LONG_POLL], ids=str)

@@ -13,9 +13,10 @@ from infra.drill.doors import Doors
 from infra.drill.installation import on_given_servers
 from infra.drill.journal import Intent, Journal
 from infra.drill.load import Load
+from infra.drill.searches import SEARCHES, Searching
 from infra.drill.services import HOUSE
 from infra.drill.settling import settle
-from infra.drill.verdict import judge
+from infra.drill.verdict import Rows, judge
 from services.kit.bus.rabbit.bus import RabbitBus
 from tests.support import versions
 
@@ -41,7 +42,9 @@ async def test_nothing_fails_and_what_nobody_knows_yet_waits(amqp_url: str, mong
         _, detector = await doors.prepare()
         with Journal(tmp_path / "journal") as journal:
             load = Load(doors, journal, rate=30, seed=1)
-            asking = asyncio.create_task(load.run())
+            searching = Searching(doors, load)
+            await searching.learn()
+            asking = asyncio.create_task(searching.run())
             statuses = []
             async with RabbitBus(amqp_url) as bus:
                 for name in HOUSE:
@@ -53,12 +56,14 @@ async def test_nothing_fails_and_what_nobody_knows_yet_waits(amqp_url: str, mong
             await asking
             left = await settle(load, installation, limit_s=60)
             stored = await doors.all_queries()
+            rows = Rows(expected=searching.expected, found=await searching.found())
         stopped = await installation.supervisor.stop()
         endings = installation.supervisor.endings
 
-    findings = judge(journal.record, stored)
+    findings = judge(journal.record, stored, rows)
     assert findings.problems(faults=False) == []
     assert findings.counters.acknowledged > 100
+    assert findings.searches.answered == findings.searches.acknowledged > len(SEARCHES)
     assert load.problems == []
     assert (set(statuses), set(stopped.values()), endings) == ({0}, {0}, [])
     parked = 2 * len(HOUSE)

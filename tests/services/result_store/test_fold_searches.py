@@ -60,6 +60,13 @@ def test_parts_count_once_and_make_the_search_run() -> None:
     assert (document.search.done, document.search.rows) == ((1, 2), 3)
 
 
+def test_a_part_that_was_handed_out_again_shows_in_the_attempts_of_its_search() -> None:
+    again = done(1).model_copy(update={"attempt": 3})
+    assert folded(SUBMITTED, done(2)).attempts == 1
+    assert folded(SUBMITTED, again, done(2), COMPLETED).attempts == 3
+    assert folded(SUBMITTED, done(1), COMPLETED.model_copy(update={"attempt": 2})).attempts == 2
+
+
 def test_a_cancelled_search_takes_no_part_and_no_completion() -> None:
     cancelled = QueryCancelled(query_id=ID, cancelled_at=AT)
     document = folded(SUBMITTED, done(1), cancelled)

@@ -20,6 +20,8 @@ from services.kit.errors import PlatformError, Unavailable, Undecodable, Unknown
 _WINDOW = 50
 """Messages that wait for their confirmation at once; more is no faster."""
 _WINDOW_BYTES = 64 * 1024 * 1024
+_CONFIRM_S = 2.5
+"""Longest wait for a confirmation: a door says within three seconds that nothing can be taken."""
 _BYTES_PER_S = 1024 * 1024
 """What a slow line carries: a large message gets so much more time."""
 _BLIP_S = 1.0
@@ -71,7 +73,7 @@ class Publisher:
         size = len(posting.message.body)
         sent = False
         try:
-            async with asyncio.timeout(ANSWER_S + max(size, together_bytes) / _BYTES_PER_S):
+            async with asyncio.timeout(_CONFIRM_S + max(size, together_bytes) / _BYTES_PER_S):
                 async with self._window(size):
                     channel = await self._open()
                     sent = True
