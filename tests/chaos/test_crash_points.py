@@ -214,7 +214,7 @@ def find(request: Any, path: str) -> list[dict[str, Any]]:
 
 
 async def nothing_left(bus_url: str) -> None:
-    """Wait until no earlier message is left: the next service would die of it. What is in hand ends with its service."""
+    """Wait until no earlier message is left: the next service would die of it. What is in hand ends with its own."""
     async with RabbitBus(bus_url) as bus:
 
         async def empty() -> bool:
