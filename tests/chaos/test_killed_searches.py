@@ -21,9 +21,9 @@ from tests.support.server import serving
 from tests.support.until import until
 
 _SETTINGS = {"SIGHTLINE_SEARCH_PART_DAYS": "1", "SIGHTLINE_LOG_LEVEL": "DEBUG"}
-_QUERY = conjunction_query(end="2020-02-29T23:59:59")
-_PARTS = 60
-_KILLED_AT = 10
+_QUERY = conjunction_query(end="2020-01-24T23:59:59")
+_PARTS = 24
+_KILLED_AT = 5
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -59,7 +59,7 @@ async def reach(url: str, path: str, parts: int) -> dict[str, Any]:
         ended: bool = query["state"] == "answered"
         return ended or (parts < _PARTS and query["search"]["parts_done"] >= parts)
 
-    await until(reached, timeout_s=60)
+    await until(reached, timeout_s=80)
     return query
 
 
@@ -89,6 +89,7 @@ async def test_a_killed_worker_costs_one_part_on_rabbitmq_and_mongodb(
         at_death = await reach(door, path, _KILLED_AT)
         worker = running.process("search")
         worker.process.kill()
+        worker.process.wait()
         assert at_death["state"] == "running"
         running.restart("search")
         ended = await reach(door, path, _PARTS)
