@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from infra.drill import broker
@@ -26,6 +27,7 @@ _RUSH_AT_CUT = 10
 _BIND_TRIES = 20
 _KILL_READY_SHARE = 0.75
 """Of the kills, those that wait until the service is ready again; the others may hit it as it starts."""
+_KILL_READY_S = 10.0
 _CUT_EVERY_S = 1.0
 _WATERMARK = "0.4"
 _NO_MEMORY = "0.0000001"
@@ -99,7 +101,8 @@ class Breaker:
                 return await self._take_away(server, fault)
             case "kill":
                 if self.chance.random() < _KILL_READY_SHARE:
-                    await self.installation.supervisor.ready([fault.target])
+                    with suppress(DrillError):
+                        await self.installation.supervisor.ready([fault.target], within_s=_KILL_READY_S)
                 await self._thick(fault.target)
                 self.installation.supervisor.kill(fault.target)
             case "freeze":
@@ -198,7 +201,8 @@ class Breaker:
             for proxy in self.installation.proxies:
                 proxy.cut()
             cuts += 1
-            await asyncio.sleep(_CUT_EVERY_S * self.chance.uniform(0.4, 1.0))
+            await asyncio.sleep(_KILL_READY_S = 10.0
+_CUT_EVERY_S * self.chance.uniform(0.4, 1.0))
         return f"{cuts} times"
 
     async def _silence(self, hold_s: float) -> None:

@@ -116,19 +116,19 @@ class Supervisor:
             service.spawn()
         self._watching = asyncio.create_task(self._watch(), name="supervisor")
 
-    async def ready(self, names: Sequence[str] = ()) -> None:
+    async def ready(self, names: Sequence[str] = (), *, within_s: float = _READY_S) -> None:
         """Return when every service, or each of those named, says that it is ready.
 
         Raises:
             DrillError: one does not get ready; the message ends with what it logged last.
         """
-        deadline = time.monotonic() + _READY_S
+        deadline = time.monotonic() + within_s
         async with httpx2.AsyncClient(timeout=_ASK_S) as client:
             for service in [self[name] for name in names] or self.services:
                 while not await _is_ready(client, service):
                     if time.monotonic() > deadline:
                         said = processes.tail([service.log])
-                        raise DrillError(f"{service.name} was not ready after {_READY_S:.0f} s; it said last:\n{said}")
+                        raise DrillError(f"{service.name} was not ready after {within_s:.0f} s; it said last:\n{said}")
                     await asyncio.sleep(_WATCH_S)
 
     def kill(self, name: str) -> None:
