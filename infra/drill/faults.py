@@ -201,8 +201,7 @@ class Breaker:
             for proxy in self.installation.proxies:
                 proxy.cut()
             cuts += 1
-            await asyncio.sleep(_KILL_READY_S = 10.0
-_CUT_EVERY_S * self.chance.uniform(0.4, 1.0))
+            await asyncio.sleep(_CUT_EVERY_S * self.chance.uniform(0.4, 1.0))
         return f"{cuts} times"
 
     async def _silence(self, hold_s: float) -> None:
