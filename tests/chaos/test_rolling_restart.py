@@ -20,7 +20,7 @@ from infra.drill.verdict import Rows, judge
 from services.kit.bus.rabbit.bus import RabbitBus
 from tests.support import versions
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 async def _ask_in_every_version(bus: RabbitBus, load: Load, detector_id: str, tenant: str) -> None:
