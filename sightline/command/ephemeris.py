@@ -49,7 +49,7 @@ def import_file(
         str, typer.Option(help="Trace footprints that the file does not have, in the field igrf or t89.")
     ] = "none",
     kp: Annotated[float, typer.Option(min=0, max=6, help="Activity for t89.")] = 2.0,
-    off_minute: Annotated[str, typer.Option(help="Records between the minutes: refuse, or drop.")] = "refuse",
+    off_minute: Annotated[str, typer.Option(help="Rows between minutes: refuse, drop or interpolate.")] = "refuse",
     max_step: Annotated[float, typer.Option(min=0, help="How many degrees a place may move in a minute.")] = 10.0,
     create: Annotated[
         str | None, typer.Option(help="Make the source when there is none, of this type: leo, heo, ground, ...")
@@ -77,8 +77,8 @@ def import_file(
         from sightline.ephemeris import files
 
         statement = _statement(said, column or (), manifest)
-        if off_minute not in {"refuse", "drop"}:
-            raise CommandFailed("--off-minute is refuse or drop", exit_code=USAGE)
+        if off_minute not in {"refuse", "drop", "interpolate"}:
+            raise CommandFailed("--off-minute is refuse, drop or interpolate", exit_code=USAGE)
         with files.opened(file, statement) as opened:
             model = field_of(field, kp)
             rows = files.stretches(opened, off_minute=cast("Any", off_minute), source=target.column_text, field=model)

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, Self
 
+from sightline.ephemeris.alignment import Alignment, OffMinute
 from sightline.ephemeris.csv_file import CsvFile
 from sightline.ephemeris.errors import BadData
-from sightline.ephemeris.footprints import FieldModel
+from sightline.ephemeris.footprints import FieldModel, traced
+from sightline.ephemeris.frames import to_vectors
 from sightline.ephemeris.layout import Layout
-from sightline.ephemeris.rows import Batch, OffMinute, Rows
+from sightline.ephemeris.rows import Batch, Rows
 from sightline.ephemeris.statement import Statement
-from sightline.ephemeris.stretch import Stretch
+from sightline.ephemeris.stretch import Floats, Stretch
 
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".txt", ".tsv")
@@ -62,13 +64,21 @@ def stretches(
     Raises:
         BadData: with the first cell that cannot be what its column is.
     """
+    layout = file.layout
     rows = Rows(
-        file.layout,
+        layout,
         unit=file.row_name,
         decimal=file.statement.decimal or ".",
-        off_minute=off_minute,
         source=source,
-        field=field,
+        radius=field is not None,
     )
-    for batch in file.batches():
-        yield rows.stretch(batch)
+    alignment = Alignment(off_minute, file=layout.file, column=layout.epoch, unit=file.row_name)
+    for stretch, radius_km in alignment.aligned(rows.timed(batch) for batch in file.batches()):
+        yield stretch if field is None or radius_km is None else _traced(stretch, radius_km, field)
+
+
+def _traced(stretch: Stretch, radius_km: Floats, field: FieldModel) -> Stretch:
+    """Return a stretch with the places that it did not have."""
+    vectors = to_vectors(stretch.places["location_geo"]) * radius_km[:, None]
+    places = {**traced(vectors, stretch.minutes, field), **stretch.places}
+    return Stretch(stretch.minutes, places, stretch.texts, stretch.lines)

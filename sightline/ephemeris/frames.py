@@ -24,7 +24,7 @@ def to_vectors(places: Floats) -> Floats:
     return np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
 
 
-def turned(vectors: Floats, minutes: Integers, frame: Frame, target: Frame) -> Floats:
+def turned(vectors: Floats, minutes: Floats | Integers, frame: Frame, target: Frame) -> Floats:
     """Return vectors of one frame in another; `minutes` since 1970, UTC. Needs SpacePy unless the frames are one."""
     if frame == target:
         return vectors
@@ -33,6 +33,6 @@ def turned(vectors: Floats, minutes: Integers, frame: Frame, target: Frame) -> F
 
     # IRBEM's own routines: a thousandth of the time of SpacePy's others, and within a tenth of a degree of them.
     coordinates = Coords(vectors, frame, "car", use_irbem=True)
-    coordinates.ticks = Ticktock([_EPOCH + timedelta(minutes=int(minute)) for minute in minutes], "UTC")
+    coordinates.ticks = Ticktock([_EPOCH + timedelta(minutes=float(minute)) for minute in minutes], "UTC")
     with unheard():
         return np.asarray(coordinates.convert(target, "car").data, np.float64)

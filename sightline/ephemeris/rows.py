@@ -1,21 +1,20 @@
-"""From the cells of a file to minutes and places."""
+"""From the cells of a file to times and places."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from contracts.http.ephemeris import Place
+from sightline.ephemeris.alignment import Timed
 from sightline.ephemeris.errors import BadData, shown
-from sightline.ephemeris.footprints import FieldModel, traced
 from sightline.ephemeris.frames import to_sphere, to_vectors, turned
 from sightline.ephemeris.layout import Layout
-from sightline.ephemeris.stretch import Floats, Integers, Mask, Stretch
-from sightline.ephemeris.times import IsoTimes, utc_micros, whole_minutes
+from sightline.ephemeris.stretch import Floats, Integers, Mask
+from sightline.ephemeris.times import MINUTE, IsoTimes, utc_micros
 
-OffMinute = Literal["refuse", "drop"]
 Cells = Sequence[str] | Floats
 """Text as it stands in the file, or numbers where the file has a type for them; NaN and "" are absent."""
 _NEAREST_KM, _FARTHEST_KM = 6300.0, 2_000_000.0
@@ -38,28 +37,20 @@ class Rows:
     """Reads the batches of one file."""
 
     def __init__(
-        self,
-        layout: Layout,
-        *,
-        unit: str = "line",
-        decimal: str = ".",
-        off_minute: OffMinute = "refuse",
-        source: str | None = None,
-        field: FieldModel | None = None,
+        self, layout: Layout, *, unit: str = "line", decimal: str = ".", source: str | None = None, radius: bool = False
     ) -> None:
-        if field is not None and layout.radius is None and len(layout.position) != 3:
+        if radius and layout.radius is None and len(layout.position) != 3:
             rule = "footprints need the distance from the Earth's centre: x, y and z, or a column radius in km"
             raise BadData(layout.file, rule)
-        self._field = field
         self._layout = layout
         self._unit = unit
         self._decimal = decimal
-        self._off_minute = off_minute
         self._source = source
+        self._wants_radius = radius
         self._times = IsoTimes(layout.file, layout.epoch, layout.time_scale)
         self._texts: dict[Any, str] = {}
 
-    def stretch(self, batch: Batch) -> Stretch:
+    def timed(self, batch: Batch) -> Timed:
         """Return the rows of a batch.
 
         Raises:
@@ -67,7 +58,7 @@ class Rows:
         """
         layout = self._layout
         self._check_source(batch)
-        minutes, kept = self._minutes(batch)
+        micros = self._utc(batch)
         position = np.column_stack([self._numbers(batch, name) for name in layout.position])
         angles: dict[Place, Floats] = {
             place: np.column_stack([self._numbers(batch, name) for name in names])
@@ -75,26 +66,18 @@ class Rows:
         }
         if layout.unit == "radians":
             angles = {place: self._degrees(batch, place, values) for place, values in angles.items()}
-        places: dict[Place, Floats] = {"location_geo": self._geographic(batch, position, minutes), **angles}
+        places: dict[Place, Floats] = {"location_geo": self._geographic(batch, position, micros), **angles}
         if layout.frame == "GSM" and "location_gsm" not in places:
             places["location_gsm"] = self._sphere(batch, position)
-        if self._field is not None:
-            vectors = to_vectors(places["location_geo"]) * self._radius(batch, position)[:, None]
-            places = {**traced(vectors, minutes, self._field), **places}
-        return Stretch(minutes, places, self._metadata(batch), batch.lines).part(kept)
+        radius = self._radius(batch, position) if self._wants_radius else None
+        return Timed(micros, places, self._metadata(batch), batch.lines, radius)
 
-    def _minutes(self, batch: Batch) -> tuple[Integers, Mask]:
+    def _utc(self, batch: Batch) -> Integers:
         micros = utc_micros(self._micros(batch), self._layout.time_scale)
         before = micros < np.iinfo(np.int64).min // 2
         if before.any():
             raise self._bad(batch, before, self._layout.epoch, "UTC has leap seconds from 1972; give such times as UTC")
-        minutes, off = whole_minutes(micros)
-        kept = off == 0
-        if self._off_minute == "refuse" and not kept.all():
-            seconds = off[~kept][0] / 1e6
-            rule = f"a record is of a full minute of UTC, and this is {seconds:+g} s from one (--off-minute drop)"
-            raise self._bad(batch, ~kept, self._layout.epoch, rule)
-        return minutes, kept
+        return micros
 
     def _micros(self, batch: Batch) -> Integers:
         if batch.micros is not None:
@@ -137,10 +120,10 @@ class Rows:
             rule = f"{shown(cell)} has a decimal comma: say --decimal ,"
         return self._bad(batch, wrong, name, rule)
 
-    def _geographic(self, batch: Batch, position: Floats, minutes: Integers) -> Floats:
+    def _geographic(self, batch: Batch, position: Floats, micros: Integers) -> Floats:
         frame = self._layout.frame
         places = self._sphere(batch, position)
-        return places if frame == "GEO" else to_sphere(turned(to_vectors(places), minutes, frame, "GEO"))
+        return places if frame == "GEO" else to_sphere(turned(to_vectors(places), micros / MINUTE, frame, "GEO"))
 
     def _sphere(self, batch: Batch, position: Floats) -> Floats:
         """Return latitude and longitude in degrees in the frame of the file."""

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from sightline.ephemeris.alignment import Alignment, OffMinute, Timed
 from sightline.ephemeris.checking import Checker
+from sightline.ephemeris.errors import BadData
 from sightline.ephemeris.files import opened, stretches
 from sightline.ephemeris.frames import to_sphere, to_vectors, turned
 from sightline.ephemeris.packing import uploads
-from sightline.ephemeris.rows import OffMinute
 from sightline.ephemeris.statement import checked
 from sightline.ephemeris.stretch import Stretch
 from sightline.ephemeris.writing import written
@@ -54,6 +55,39 @@ def test_seconds_since_1970_and_records_between_the_minutes(tmp_path: Path) -> N
     found = read(path, off_minute="drop", time_format="unix")
     assert (found.minutes - MINUTE).tolist() == [0, 1]
     assert found.places["location_geo"].tolist() == [[0, 2], [2, 2]]
+
+
+def test_minutes_are_put_between_rows_whatever_the_batches_are() -> None:
+    # 10 s apart and none on a minute, as with GPS time; a gap of 4 minutes stays one, the date line is crossed.
+    seconds = np.array([*range(8, 300, 10), *range(548, 700, 10)])
+    lon = (179.5 + seconds / 100 + 180) % 360 - 180
+    micros = (MINUTE * 60 + seconds) * 1_000_000
+    whole = Timed(micros, {"location_geo": np.column_stack([seconds / 100, lon])}, ("{}",), np.arange(len(seconds)))
+    found = []
+    for size in (100, 7, 1):
+        cuts = [slice(at, at + size) for at in range(0, len(seconds), size)]
+        parts = [
+            Timed(micros[cut], {"location_geo": whole.places["location_geo"][cut]}, ("{}",), whole.lines[cut])
+            for cut in cuts
+        ]
+        stretched = [made for made, _ in Alignment("interpolate", file="f", column="t", unit="row").aligned(parts)]
+        minutes = np.concatenate([part.minutes for part in stretched]) - MINUTE
+        assert minutes.tolist() == [1, 2, 3, 4, 10, 11]
+        found.append(np.concatenate([part.places["location_geo"] for part in stretched]))
+    expected = np.array([1, 2, 3, 4, 10, 11])
+    assert found[0][:, 0] == pytest.approx(expected * 0.6, abs=1e-4)
+    assert found[0][:, 1] == pytest.approx((expected * 0.6 + 179.5 + 180) % 360 - 180, abs=1e-4)
+    assert found[0].tolist() == found[1].tolist() == found[2].tolist()
+
+
+def test_times_of_gps_are_read_and_put_on_minutes_of_utc(tmp_path: Path) -> None:
+    lines = [f"2020-01-01T00:0{n}:00,{n / 10},0" for n in range(4)]
+    path = write_csv(tmp_path / "p.csv", lines, header="epoch,lat,lon", said=SAID.replace("UTC", "GPS"))
+    found = read(path, off_minute="interpolate")
+    assert (found.minutes - MINUTE).tolist() == [0, 1, 2]
+    assert found.places["location_geo"][:, 0] == pytest.approx([0.03, 0.13, 0.23], abs=1e-5)  # 18 s into each
+    with pytest.raises(BadData, match=r"line 5, column epoch: a record is of a full minute of UTC, and this is -18 s"):
+        read(path)
 
 
 def test_columns_of_any_name_with_their_own_marks(tmp_path: Path) -> None:
