@@ -116,7 +116,9 @@ def extras() -> Iterator[None]:
     except ImportError as error:
         package = (error.name or str(error)).partition(".")[0]
         extra = _EXTRAS.get(package, "ephemeris")
-        raise CommandFailed(f"{package} is not installed: this needs `pip install sightline[{extra}]`") from error
+        other = ", or --conjugate igrf" if package == "aacgmv2" else ""
+        rule = f"{package} is not installed: this needs `pip install sightline[{extra}]`{other}"
+        raise CommandFailed(rule) from error
 
 
 def deliver(
