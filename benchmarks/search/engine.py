@@ -8,6 +8,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from services.search.engine.sphere import distance_km
 from services.search.engine.tracks import Span, Track
 from services.search.engine.windows import first_hits, window
 from services.search.joining import joined_parts
+from services.search.processor import Processor
 from services.search.spans import cut
 
 PART_DAYS = 14
@@ -109,9 +111,11 @@ async def _as_workers_do(path: Path, days: int) -> None:
     """Everything that workers and assembler do: the rows end in the store as the client reads them, compressed."""
     query = ConjunctionQuery.model_validate(data.conjunction_query(days))
     key, spans = QueryKey(TENANT, "sr_of_the_benchmark"), cut(query.start, query.end, PART_DAYS)
-    async with SqliteStore(path) as store:
+    async with SqliteStore(path) as store, AsyncExitStack() as stack:
+        processor = Processor(stack)
         for number, span in enumerate(spans, 1):
-            await store.search_rows.put(key, number, await find_conjunctions(store, TENANT, query, span), None)
+            packed = await find_conjunctions(store, processor, TENANT, query, span)
+            await store.search_rows.put(key, number, packed, None)
         recorded = await store.search_rows.recorded(key)
         async for number, packed in joined_parts(store, key, query, spans, recorded):
             await store.search_rows.put(key, -number, packed, None)

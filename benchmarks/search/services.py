@@ -111,8 +111,8 @@ async def _fill(servers: Servers, days: int) -> None:
 def _running(folder: Path, servers: Servers, workers: int) -> Iterator[Installation]:
     settings = {
         "SIGHTLINE_ANONYMOUS_TENANT": data.TENANT,
-        # One part more than there are workers: nobody waits while the planner hears of the end of another.
-        "SIGHTLINE_SEARCH_PARTS_AT_ONCE": str(workers + 1),
+        # As docs/settings.md says: nobody waits while the planner hears of the end of another part.
+        "SIGHTLINE_SEARCH_PARTS_AT_ONCE": str(2 * workers),
     }
     names = (*_DOORS[:1], *["search"] * workers, *_DOORS[1:])
     with separate(folder, bus=servers.bus, store=servers.store, services=names, settings=settings) as opened:

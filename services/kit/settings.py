@@ -158,10 +158,12 @@ class Settings(BaseSettings):
 
     # Searches
     search_parts_at_once: Annotated[int, Field(ge=1, le=1000)] = Field(
-        2, description="Parts of one search that wait or are worked at a time; the others wait for these."
+        2,
+        description="Parts of one search that wait or are worked at a time; twice the number of search processes keeps "
+        "them all busy.",
     )
     search_part_days: Annotated[int, Field(ge=1, le=366)] = Field(
-        7, description="Days in one part of a conjunction search."
+        14, description="Days in one part of a conjunction search."
     )
 
     @model_validator(mode="before")

@@ -1,8 +1,9 @@
 """The assembler: puts the parts of a search together and says that it is complete."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -15,13 +16,15 @@ from services.kit.bus.outcomes import Done, Outcome, Retry, Work
 from services.kit.clock import Clock
 from services.kit.crash import crash_at
 from services.kit.store.documents import QueryKey
-from services.kit.store.port import RecordedPart, Store
+from services.kit.store.port import Packed, RecordedPart, Store
 from services.search import facts
 from services.search.joining import joined_parts
 from services.search.planner import rows_expire_at
 from services.search.spans import cut
 
 log = structlog.get_logger(__name__)
+
+_WRITES_AT_ONCE = 16
 
 
 class Assembler:
@@ -73,8 +76,17 @@ class Assembler:
         spans = cut(query.start, query.end, asked.days)
         expires_at = rows_expire_at(asked.submitted_at, asked.retain_until, self._retention)
         rows = size_bytes = 0
+        done: dict[int, Packed] = {}
         async for part, packed in joined_parts(self._store, key, query, spans, recorded):
-            await self._store.search_rows.put(key, -part, packed, expires_at)
+            done[-part] = packed
+            if len(done) == _WRITES_AT_ONCE:
+                await self._write(key, done, expires_at)
+                done = {}
             rows += packed.rows
             size_bytes += packed.size_bytes
+        await self._write(key, done, expires_at)
         return rows, size_bytes
+
+    async def _write(self, key: QueryKey, done: Mapping[int, Packed], expires_at: datetime) -> None:
+        puts = (self._store.search_rows.put(key, part, packed, expires_at) for part, packed in done.items())
+        await asyncio.gather(*puts)

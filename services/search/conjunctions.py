@@ -1,6 +1,5 @@
 """The conjunction search: from a query and the store's columns to the engine's rows of a part."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
@@ -18,6 +17,7 @@ from services.search.engine.tracks import Track
 from services.search.filters import compile_filters
 from services.search.naming import names_of
 from services.search.part_rows import pack_part
+from services.search.processor import Processor
 from services.search.spans import Span
 
 _SUBMINUTE_S = 30
@@ -42,7 +42,13 @@ def stretch_of(span: Span) -> Stretch:
 
 
 async def find_conjunctions(
-    store: Store, tenant: str, query: ConjunctionQuery, span: Span, *, chunk_bytes: int = CHUNK_BYTES
+    store: Store,
+    processor: Processor,
+    tenant: str,
+    query: ConjunctionQuery,
+    span: Span,
+    *,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> Packed:
     """Return the rows of one span: finished ones, and those that the assembler may have to join.
 
@@ -57,9 +63,12 @@ async def find_conjunctions(
     for _, block in query.source_blocks:
         chosen = [source.identifier for source in select(sources, block)]
         read.append(await store.ephemeris.read(tenant, chosen, *days, _columns(block, query)))
-    table = await asyncio.to_thread(_find, query, read, stretch)
-    names = names_of(sources, query)
-    return await asyncio.to_thread(pack_part, Part(stretch, table), precision_of(query), names, chunk_bytes)
+
+    def work() -> Packed:
+        part = Part(stretch, _find(query, read, stretch))
+        return pack_part(part, precision_of(query), names_of(sources, query), chunk_bytes)
+
+    return await processor.run(work)
 
 
 def _columns(block: Block, query: ConjunctionQuery) -> Sequence[Column]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import NamedTuple
 
 from contracts.http.aurorax import ConjunctionQuery, SourceInfo
 from services.kit.search_rows import Packer, Place, get_chunk, reference, unpack
@@ -16,11 +17,14 @@ from services.search.naming import names_of
 from services.search.part_rows import OpenRows, finished_chunks, open_rows
 from services.search.spans import Span
 
+_MOST_HELD = 50_000
+"""Open rows in memory between the two passes; those of further parts are read twice."""
+
 
 async def joined_parts(
     store: Store, key: QueryKey, query: ConjunctionQuery, spans: Sequence[Span], recorded: Mapping[int, RecordedPart]
 ) -> AsyncIterator[tuple[int, Packed]]:
-    """Yield each part's number and the rows that begin in it. One part is in memory at a time.
+    """Yield each part's number and the rows that begin in it; of finished rows at most a chunk is in memory.
 
     Raises:
         Undecodable: a part is damaged or gone.
@@ -28,17 +32,28 @@ async def joined_parts(
     names = names_of(await read_sources(store, key.tenant), query)
     reader = _Reader(store, key, query)
     joining = Join(precision_of(query))
+    kept: dict[int, _Read] = {}
+    held = 0
     for number, span in enumerate(spans, 1):
-        still_open, _ = await reader.read(number, recorded[number])
-        joining.learn(Part(stretch_of(span), still_open.rows))
+        read = await reader.read(number, recorded[number])
+        joining.learn(Part(stretch_of(span), read.open.rows))
+        if held + len(read.open.rows) <= _MOST_HELD:  # all of them, of nearly every search
+            kept[number] = read
+            held += len(read.open.rows)
     for number, span in enumerate(spans, 1):
         part = recorded[number]
-        still_open, finished = await reader.read(number, part)
-        beginning = joining.emit(Part(stretch_of(span), still_open.rows))
-        inserted = await asyncio.to_thread(_rendered, beginning, still_open, names)
-        rows = part.rows - len(still_open.rows) + len(beginning)
+        read = kept.pop(number) if number in kept else await reader.read(number, part)
+        beginning = joining.emit(Part(stretch_of(span), read.open.rows))
+        inserted = await asyncio.to_thread(_rendered, beginning, read.open, names)
+        rows = part.rows - len(read.open.rows) + len(beginning)
         size_bytes = part.size_bytes + sum(len(row) + 1 for found in inserted.values() for _, row in found)
-        yield number, Packed(await reader.chunks(number, finished, inserted), rows, size_bytes)
+        yield number, Packed(await reader.chunks(number, read.finished, inserted), rows, size_bytes)
+
+
+class _Read(NamedTuple):
+    open: OpenRows
+    finished: int
+    """How many chunks of finished rows are before them."""
 
 
 _Inserted = Mapping[int, Sequence[tuple[int, bytes]]]
@@ -54,14 +69,14 @@ class _Reader:
         self._blocks = len(query.names)
         self._pairs = terms_of(query, query.types[0]).counted
 
-    async def read(self, number: int, part: RecordedPart) -> tuple[OpenRows, int]:
-        """Return the open rows of a part, and how many chunks of finished rows are before them."""
+    async def read(self, number: int, part: RecordedPart) -> _Read:
+        """Return the open rows of a part."""
         if not part.chunks:
-            return open_rows((), self._blocks, self._pairs), 0
+            return _Read(open_rows((), self._blocks, self._pairs), 0)
         last = await get_chunk(self._rows, self._key, number, part.chunks - 1)
         finished = finished_chunks(last)
         others = [await get_chunk(self._rows, self._key, number, each) for each in range(finished, part.chunks - 1)]
-        return open_rows((*others, last), self._blocks, self._pairs), finished
+        return _Read(open_rows((*others, last), self._blocks, self._pairs), finished)
 
     async def chunks(self, number: int, finished: int, inserted: _Inserted) -> Sequence[bytes]:
         """Return the chunks of the joined part: a reference to each finished one that nothing was inserted into."""

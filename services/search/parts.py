@@ -23,17 +23,19 @@ from services.search.conjunctions import find_conjunctions
 from services.search.data_products import find_products
 from services.search.ephemeris import find_ephemeris
 from services.search.planner import rows_expire_at
+from services.search.processor import Processor
 from services.search.spans import Span
 
 log = structlog.get_logger(__name__)
 
 
 class PartWorker:
-    """Handles parts, one at a time each; a process runs as many as its consumer's concurrency."""
+    """Handles parts: a process has some in hand, and computes one at a time."""
 
-    def __init__(self, store: Store, clock: Clock, *, retention: timedelta) -> None:
+    def __init__(self, store: Store, clock: Clock, processor: Processor, *, retention: timedelta) -> None:
         self._store = store
         self._clock = clock
+        self._processor = processor
         self._retention = retention
 
     async def handle(self, batch: Sequence[Work]) -> Sequence[Outcome]:
@@ -82,7 +84,7 @@ class PartWorker:
         query = read_query(part.search_type, json.loads(part.query_json))
         span = Span(part.start, part.end)
         if isinstance(query, ConjunctionQuery):
-            return await find_conjunctions(self._store, key.tenant, query, span)
+            return await find_conjunctions(self._store, self._processor, key.tenant, query, span)
         if isinstance(query, DataProductQuery):
             return await find_products(self._store, key.tenant, query, span)
-        return await find_ephemeris(self._store, key.tenant, query, span)
+        return await find_ephemeris(self._store, self._processor, key.tenant, query, span)

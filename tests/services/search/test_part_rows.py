@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from services.kit.store.sqlite import SqliteStore
 from services.search.conjunctions import find_conjunctions
 from services.search.joining import joined_parts
 from services.search.part_rows import finished_chunks
+from services.search.processor import Processor
 from services.search.spans import Span, cut
 from tests.support.searching import TENANT, conjunction_query, load_sources
 
@@ -32,10 +34,15 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
         yield opened
 
 
+async def _work(store: SqliteStore, span: Span, chunk_bytes: int) -> Packed:
+    async with AsyncExitStack() as stack:
+        return await find_conjunctions(store, Processor(stack), TENANT, QUERY, span, chunk_bytes=chunk_bytes)
+
+
 async def _rows(store: SqliteStore, spans: Sequence[Span], chunk_bytes: int = CHUNK_BYTES) -> list[dict[str, Any]]:
     """Work the parts, join them, read the whole."""
     for number, span in enumerate(spans, 1):
-        packed = await find_conjunctions(store, TENANT, QUERY, span, chunk_bytes=chunk_bytes)
+        packed = await _work(store, span, chunk_bytes)
         await store.search_rows.put(KEY, number, packed, None)
     recorded = await store.search_rows.recorded(KEY)
     joined: list[Packed] = []
@@ -71,7 +78,7 @@ async def test_the_result_is_the_same_however_it_is_cut_into_parts_and_chunks(
 
 async def test_rows_that_touch_no_border_are_written_once(store: SqliteStore) -> None:
     (span,) = cut(QUERY.start, QUERY.end, 366)
-    packed = await find_conjunctions(store, TENANT, QUERY, span, chunk_bytes=3000)
+    packed = await _work(store, span, 3000)
     await store.search_rows.put(KEY, 1, packed, None)
     recorded = await store.search_rows.recorded(KEY)
     [(_, joined)] = [each async for each in joined_parts(store, KEY, QUERY, [span], recorded)]
