@@ -63,7 +63,7 @@ async def read_json(request: Request) -> Any:
     try:
         text = (await request.body()).decode()
         value = json.loads(text, parse_constant=_refuse)
-        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate is not text
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # no lone surrogate, nor 1e999
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deep" if isinstance(error, RecursionError) else "JSON in UTF-8 without NaN is needed"
         raise Refused("bad_request", f"the body cannot be read: {reason}") from None

@@ -8,22 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+import httpx2
 import pytest
 
+from services.kit.auth import hash_secret, key_id_of
 from services.kit.store.mongo.store import MongoStore
 from services.kit.store.port import Store
+from services.kit.store.records import TokenRecord
 from services.kit.store.sqlite import SqliteStore
 from tests.support.clients import python_of
+from tests.support.documents import NOW
 from tests.support.edge import edge
 from tests.support.house import house
-from tests.support.searching import load_sources
+from tests.support.searching import conjunction_query, load_sources
 from tests.support.server import clean_environment, serving
 from tests.support.servers import amqp_server, mongodb_server
 
 PROGRAMS = Path(__file__).parent / "programs"
 OLD, LATEST = "0.8.0", "1.27.0"
 _SERVICES = ("result_store", "search", "search", "submitter", "gateway")
-_SETTINGS = {"SIGHTLINE_SEARCH_PART_DAYS": "1"}
+PEPPER = "the same for all"
+OTHERS_TOKEN = "api_" + "b" * 40
+_SETTINGS = {"SIGHTLINE_SEARCH_PART_DAYS": "1", "SIGHTLINE_TOKEN_PEPPER": PEPPER}
 Kind = Literal["all-in-one", "services"]
 
 
@@ -34,10 +40,10 @@ class Platform:
     url: str
     home: Path
 
-    def start(self, program: str, version: str) -> subprocess.Popen[str]:
+    def start(self, program: str, version: str, *arguments: str) -> subprocess.Popen[str]:
         """Start a program of the client's user, which knows the address and nothing else of us."""
         return subprocess.Popen(
-            [str(python_of("aurorax", version)), str(PROGRAMS / program), self.url],
+            [str(python_of("aurorax", version)), str(PROGRAMS / program), self.url, *arguments],
             env=clean_environment({"HOME": str(self.home), "MPLCONFIGDIR": str(self.home)}),
             cwd=self.home,
             stdout=subprocess.PIPE,
@@ -45,9 +51,17 @@ class Platform:
             text=True,
         )
 
-    def run(self, program: str, version: str) -> None:
+    def ask_as_another_tenant(self) -> str:
+        """Return the ID of a search that another tenant asked."""
+        address = f"{self.url}/api/v1/conjunctions/search"
+        headers = {"x-aurorax-api-key": OTHERS_TOKEN}
+        answer = httpx2.post(address, json=conjunction_query(), headers=headers, trust_env=False)
+        assert answer.status_code == 202, answer.text
+        return str(answer.headers["location"]).rpartition("/")[2]
+
+    def run(self, program: str, version: str, *arguments: str) -> None:
         """Run a program to its end; a failed assertion in it fails the test."""
-        process = self.start(program, version)
+        process = self.start(program, version, *arguments)
         said, _ = process.communicate(timeout=120)
         assert process.returncode == 0, f"{program} of {version}:\n{said}"
 
@@ -70,6 +84,18 @@ def _load(store: Store) -> None:
     async def load() -> None:
         async with store:
             await load_sources(store)
+            await load_sources(store, "other")
+            await store.tokens.insert(
+                TokenRecord(
+                    tenant="other",
+                    id=key_id_of(OTHERS_TOKEN),
+                    name="of another",
+                    secret_hash=hash_secret(OTHERS_TOKEN, PEPPER.encode()),
+                    scopes=("queries:read", "queries:write"),
+                    created_at=NOW,
+                    updated_at=NOW,
+                )
+            )
 
     asyncio.run(load())
 

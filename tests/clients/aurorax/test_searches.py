@@ -15,8 +15,16 @@ def test_every_search_form_of_the_latest_client_works(platform: Platform) -> Non
     platform.run("latest.py", LATEST)
 
 
-def test_what_is_wrong_is_said_and_what_is_cancelled_ends(platform: Platform) -> None:
-    platform.run("refusals.py", LATEST)
+def test_what_is_wrong_is_said(platform: Platform) -> None:
+    platform.run("refusals.py", LATEST, platform.ask_as_another_tenant())
+
+
+def test_what_is_cancelled_ends_in_every_phase(platform: Platform) -> None:
+    platform.run("cancelling.py", LATEST)
+
+
+def test_the_old_client_sees_what_is_wrong_and_cancels_too(platform: Platform) -> None:
+    platform.run("seed_refusals.py", OLD)
 
 
 def test_ten_searches_run_beside_each_other(platform: Platform) -> None:

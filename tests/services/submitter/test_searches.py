@@ -42,7 +42,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "unknown hemisphere": ({"space": [_SPACE | {"hemisphere": ["eastern"]}]}, "hemisphere"),
 }
 BODIES: dict[str, tuple[bytes, str]] = {
-    "NaN": (b'{"start": NaN}', "cannot be read"),
+    "NaN": (b'{"max_distances": {"ground1-space1": NaN}}', "cannot be read"),
+    "a number beyond all": (b'{"anything": 1e999}', "cannot be read"),
     "lone surrogate": (b'{"start": "\\ud800"}', "cannot be read"),
     "deep nesting": (b'{"a":' * 40 + b"1" + b"}" * 40, "nested deeper"),
     "endless nesting": (b"[" * 100_000, "cannot be read"),

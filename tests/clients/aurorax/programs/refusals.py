@@ -35,12 +35,35 @@ refused("no data source has", ground=[{"programs": ["nowhere"]}])
 unknown = {"expressions": [{"key": "nothing", "operator": "=", "values": ["1"]}]}
 refused("'nothing'", ground=[{"programs": ["themis-asi"], "ephemeris_metadata_filters": unknown}])
 
-s = aurorax.search.conjunctions.search(**asked)
-assert s.cancel(wait=True, poll_interval=0.1) == 0
-assert s.check_for_data() is True
+site = {"programs": ["themis-asi"]}
+for expression, text in (
+    ({"key": "calgary_apa_ml_v1_confidence", "operator": "~", "values": ["1"]}, "operator"),
+    ({"key": "calgary_apa_ml_v1_confidence", "operator": "between", "values": ["1"]}, "between takes 2 values"),
+):
+    refused(text, ground=[site | {"ephemeris_metadata_filters": {"expressions": [expression]}}])
+refused("years 1950 to 2099", end=datetime.datetime(9999, 12, 31))
+refused("max_distances", distance=-1)
+refused("cannot be read", distance=float("nan"))
+refused("cannot be read", ground=[{"programs": ["\ud800"]}])
+refused("locations.0.lat", custom_locations=[{"locations": [{"lat": 91, "lon": 0}]}])
+deep: dict[str, Any] = {}
+for _ in range(40):
+    deep = {"deeper": deep}
+refused("nested deeper", ground=[site | deep])
 try:
-    aurorax.search.requests.get_status(aurorax.api_base_url + "/api/v1/conjunctions/requests/sr_" + "0" * 27)
-except pyaurorax.AuroraXAPIError as error:
-    assert "API error code 404" in str(error), error
+    aurorax.search.conjunctions.search(**{**asked, "space": [{"programs": ["swarm"]}] * 10})
+except pyaurorax.AuroraXError:
+    pass
 else:
-    raise AssertionError("an unknown ID is found")
+    raise AssertionError("eleven blocks")
+
+# An ID that is unknown, and one of another tenant, look alike wherever they are used.
+for request_id in ("sr_" + "0" * 27, sys.argv[2]):
+    url = f"{aurorax.api_base_url}/api/v1/conjunctions/requests/{request_id}"
+    for call in (aurorax.search.requests.get_status, aurorax.search.requests.get_data, aurorax.search.requests.cancel):
+        try:
+            call(url)
+        except pyaurorax.AuroraXError as error:
+            assert "404" in str(error), error
+        else:
+            raise AssertionError(request_id)
