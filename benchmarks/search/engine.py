@@ -112,9 +112,9 @@ async def _as_workers_do(path: Path, days: int) -> None:
     query = ConjunctionQuery.model_validate(data.conjunction_query(days))
     key, spans = QueryKey(TENANT, "sr_of_the_benchmark"), cut(query.start, query.end, PART_DAYS)
     async with SqliteStore(path) as store, AsyncExitStack() as stack:
-        processor = Processor(stack)
+        compute = Processor(stack).of(short=False)
         for number, span in enumerate(spans, 1):
-            packed = await find_conjunctions(store, processor, TENANT, query, span)
+            packed = await find_conjunctions(store, compute, TENANT, query, span)
             await store.search_rows.put(key, number, packed, None)
         recorded = await store.search_rows.recorded(key)
         async for number, packed in joined_parts(store, key, query, spans, recorded):

@@ -17,7 +17,7 @@ from services.search.engine.tracks import Track
 from services.search.filters import compile_filters
 from services.search.naming import names_of
 from services.search.part_rows import pack_part
-from services.search.processor import Processor
+from services.search.processor import Compute
 from services.search.spans import Span
 
 _SUBMINUTE_S = 30
@@ -43,7 +43,7 @@ def stretch_of(span: Span) -> Stretch:
 
 async def find_conjunctions(
     store: Store,
-    processor: Processor,
+    compute: Compute,
     tenant: str,
     query: ConjunctionQuery,
     span: Span,
@@ -68,7 +68,7 @@ async def find_conjunctions(
         part = Part(stretch, _find(query, read, stretch))
         return pack_part(part, precision_of(query), names_of(sources, query), chunk_bytes)
 
-    return await processor.run(work)
+    return await compute(work)
 
 
 def _columns(block: Block, query: ConjunctionQuery) -> Sequence[Column]:

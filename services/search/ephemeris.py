@@ -10,14 +10,14 @@ from services.kit.store.ephemeris import COLUMNS, DAY_MINUTES, EphemerisDay, Eph
 from services.kit.store.port import Packed, Store
 from services.search.engine.filters import MetadataFilter
 from services.search.filters import compile_filters
-from services.search.processor import Processor
+from services.search.processor import Compute
 from services.search.rendering import ephemeris_row, minute_of, source_json
 from services.search.spans import Span
 
 _ALMOST_A_MINUTE = timedelta(seconds=59)
 
 
-async def find_ephemeris(store: Store, processor: Processor, tenant: str, query: EphemerisQuery, span: Span) -> Packed:
+async def find_ephemeris(store: Store, compute: Compute, tenant: str, query: EphemerisQuery, span: Span) -> Packed:
     """Return the rows of one span."""
     found = select(await read_sources(store, tenant), query.data_sources)
     first, last = minute_of(span.start + _ALMOST_A_MINUTE), minute_of(span.end)
@@ -25,7 +25,7 @@ async def find_ephemeris(store: Store, processor: Processor, tenant: str, query:
     days = await store.ephemeris.read(tenant, identifiers, first // DAY_MINUTES, last // DAY_MINUTES + 1, COLUMNS)
     names = {source.identifier: source_json(source_info(source)) for source in found}
     wanted = compile_filters(query.data_sources.ephemeris_metadata_filters)
-    return await processor.run(_pack, days, names, range(first, last + 1), wanted)
+    return await compute(lambda: _pack(days, names, range(first, last + 1), wanted))
 
 
 def _pack(

@@ -82,9 +82,10 @@ class PartWorker:
 
     async def _work(self, key: QueryKey, part: SearchPart) -> Packed:
         query = read_query(part.search_type, json.loads(part.query_json))
+        compute = self._processor.of(short=part.parts == 1)
         span = Span(part.start, part.end)
         if isinstance(query, ConjunctionQuery):
-            return await find_conjunctions(self._store, self._processor, key.tenant, query, span)
+            return await find_conjunctions(self._store, compute, key.tenant, query, span)
         if isinstance(query, DataProductQuery):
             return await find_products(self._store, key.tenant, query, span)
-        return await find_ephemeris(self._store, self._processor, key.tenant, query, span)
+        return await find_ephemeris(self._store, compute, key.tenant, query, span)

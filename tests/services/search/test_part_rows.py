@@ -36,7 +36,9 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 async def _work(store: SqliteStore, span: Span, chunk_bytes: int) -> Packed:
     async with AsyncExitStack() as stack:
-        return await find_conjunctions(store, Processor(stack), TENANT, QUERY, span, chunk_bytes=chunk_bytes)
+        return await find_conjunctions(
+            store, Processor(stack).of(short=True), TENANT, QUERY, span, chunk_bytes=chunk_bytes
+        )
 
 
 async def _rows(store: SqliteStore, spans: Sequence[Span], chunk_bytes: int = CHUNK_BYTES) -> list[dict[str, Any]]:

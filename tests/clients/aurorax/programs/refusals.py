@@ -64,6 +64,6 @@ for request_id in ("sr_" + "0" * 27, sys.argv[2]):
         try:
             call(url)
         except pyaurorax.AuroraXError as error:
-            assert "404" in str(error), error
+            assert "404" in f"{error} {error.__cause__}", error
         else:
             raise AssertionError(request_id)
