@@ -46,17 +46,17 @@ def conjunction_query(**given: Any) -> dict[str, Any]:
     } | given
 
 
-async def load_sources(store: Store, tenant: str = TENANT) -> None:
-    """Put the sources with four days of ephemeris, and a keogram for each site and day."""
+async def load_sources(store: Store, tenant: str = TENANT, *, days: int = DAYS) -> None:
+    """Put the sources with some days of ephemeris, and a keogram for each site and day."""
     for identifier, (name, lat, lon) in SITES.items():
         await store.sources.insert(
             _source(identifier, "themis-asi", name, "ground", tenant=tenant, schema=_GROUND_SCHEMA)
         )
-        records = [_site_record(FIRST_DAY * 1440 + minute, lat, lon) for minute in range(DAYS * 1440)]
+        records = [_site_record(FIRST_DAY * 1440 + minute, lat, lon) for minute in range(days * 1440)]
         await store.ephemeris.put(tenant, identifier, pack(records))
-        await store.data_products.put([_keogram(tenant, identifier, name, day) for day in range(DAYS)])
+        await store.data_products.put([_keogram(tenant, identifier, name, day) for day in range(days)])
     await store.sources.insert(_source(3, "swarm", "swarma", "leo", tenant=tenant, schema='[{"field_name": "state"}]'))
-    await store.ephemeris.put(tenant, 3, pack(_orbit(FIRST_DAY * 1440 + m) for m in range(DAYS * 1440)))
+    await store.ephemeris.put(tenant, 3, pack(_orbit(FIRST_DAY * 1440 + m) for m in range(days * 1440)))
 
 
 def _source(

@@ -84,7 +84,7 @@ def _load(store: Store) -> None:
     async def load() -> None:
         async with store:
             await load_sources(store)
-            await load_sources(store, "other")
+            await load_sources(store, "other", days=1)
             await store.tokens.insert(
                 TokenRecord(
                     tenant="other",

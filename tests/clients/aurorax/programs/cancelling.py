@@ -31,7 +31,7 @@ def is_cancelled(search: Any) -> None:
 
 waiting = asked(start, end)
 assert waiting.cancel() == 0
-running = asked(datetime.datetime(1990, 1, 1), datetime.datetime(2029, 12, 31))
+running = asked(datetime.datetime(2015, 1, 1), datetime.datetime(2024, 12, 31))
 while True:
     running.update_status()
     if "parts are done" in running.logs[-1]["summary"]:

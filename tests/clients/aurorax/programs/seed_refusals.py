@@ -15,7 +15,7 @@ assert refused.request.status_code == 400, refused
 assert refused.request_id == "", refused
 
 s = aurorax.conjunctions.search_async(
-    datetime.datetime(1990, 1, 1), datetime.datetime(2029, 12, 31), ground=ground, space=space, default_distance=300
+    datetime.datetime(2015, 1, 1), datetime.datetime(2024, 12, 31), ground=ground, space=space, default_distance=300
 )
 assert s.cancel(wait=True, poll_interval=0.1) == 1
 s.wait(poll_interval=0.1)
