@@ -10,7 +10,7 @@ TEST_STAMP := $(VENV)/.installed-tests
 # Room for every kind of fault at least once.
 DRILL_SECONDS ?= 140
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
-COMPILE = uv pip compile pyproject.toml --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate --python-version 3.11 --universal
+COMPILE = uv pip compile --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate --python-version 3.11 --universal
 
 .PHONY: help setup setup-tests demo test drill check format servers generate lock bench
 
@@ -66,12 +66,14 @@ servers: setup-tests ## start a RabbitMQ and a MongoDB for development; Ctrl-C e
 generate: setup-tests ## write schemas, examples and the AsyncAPI document from the contracts
 	$(BIN)/python -m contracts.generate
 
-lock: ## resolve the dependencies again and write both locks with hashes
-	$(COMPILE) --extra dev -o requirements-dev.txt
-	$(COMPILE) --extra build --extra embedded --constraints requirements-dev.txt -o requirements.txt
+lock: ## resolve the dependencies again and write the locks with hashes
+	$(COMPILE) pyproject.toml --extra dev -o requirements-dev.txt
+	$(COMPILE) pyproject.toml --extra build --extra embedded --constraints requirements-dev.txt -o requirements.txt
+	$(COMPILE) benchmarks/peer/requirements.in --constraints requirements-dev.txt -o benchmarks/peer/requirements.txt
 
-bench: setup-tests ## measure the platform against the bare model, the search against NumPy; writes benchmarks/results and docs/performance.md
+bench: setup-tests ## measure the platform against the bare model and Celery, its growth, the search; writes benchmarks/results and docs
 	$(BIN)/python -m infra.local.install
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.ephemeris

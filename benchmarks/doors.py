@@ -3,16 +3,20 @@
 Submissions are measured twice: while they are answered on the same processors, and, where services have processes
 of their own, at the door alone: workers and result store are stopped meanwhile, and answer everything afterwards. The
 broker and the database are at work in both. Beside them, in turn, the bare routes of `benchmarks.bare_http`.
+`python -m benchmarks.doors`.
 """
 
 import json
 from collections import defaultdict
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from benchmarks import bare_http, pipeline
 from benchmarks.figures import Doors, spread_of
 from benchmarks.installation import Installation
 from benchmarks.load import Lookups, Submits, drive
+from benchmarks.plan import Plan, Say
 
 _BEHIND = ("inference", "result_store")
 _KINDS = (("keyless", False, True), ("keyed", True, True), ("answered", False, False))
@@ -50,6 +54,28 @@ def measure(
     )
 
 
+def measure_all(
+    installation: Installation, detector_id: str, plan: Plan, *, pack: Path, name: str, say: Say
+) -> dict[str, Any]:
+    """Measure as the plan says; return the figures."""
+    at = measure(
+        installation,
+        detector_id=detector_id,
+        pack=pack,
+        seconds=plan.doors_s,
+        repetitions=plan.repetitions,
+        stamp=f"{name}-doors",
+    )
+    say(f"{name}: {at.lookups_per_s.median:.0f} lookups/s, {at.submits_per_s.median:.0f} submits/s")
+    return {"doors": asdict(at)}
+
+
 def _submits(installation: Installation, detector_id: str, pack: Path, stamp: str, *, keyed: bool) -> Submits:
     path = f"/v1/image-queries?detector={detector_id}"
     return Submits(origin=installation.door("POST", path), path=path, pack=pack, stamp=stamp, keyed=keyed)
+
+
+if __name__ == "__main__":
+    from benchmarks.command import run_part
+
+    run_part("doors")

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 
-from benchmarks import suite
+from benchmarks import layouts
 from examples.door.demo import FOLDER, MANIFEST, MODEL
 
 _PROGRAM = Path(__file__).parent / "programs" / "groundlight_delays.py"
@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument("python", help="an interpreter that has the package groundlight")
     parser.add_argument("--count", type=int, default=100, help="questions of each sort")
     given = parser.parse_args()
-    with suite.embedded() as opened, httpx2.Client(base_url=opened.origin("gateway"), trust_env=False) as http:
+    with layouts.embedded() as opened, httpx2.Client(base_url=opened.origin("gateway"), trust_env=False) as http:
         files: dict[str, Any] = {
             "model": MODEL.read_bytes(),
             "manifest": (None, MANIFEST.read_text()),

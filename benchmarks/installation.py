@@ -1,5 +1,6 @@
 """A running platform to measure: all in one process, or each service in its own."""
 
+import itertools
 import json
 import os
 import re
@@ -130,11 +131,15 @@ def separate(
     bus: str,
     store: str,
     workers: int = 1,
+    pinned: bool = False,
     servers: Mapping[str, int] | None = None,
     services: Sequence[str] = (),
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Installation]:
-    """Run each service as a process on `bus` and `store`: `services`, or those of images with `workers` for them."""
+    """Run each service as a process on `bus` and `store`: `services`, or those of images with `workers` for them.
+
+    `pinned` workers may use one processor each, in turn. `settings` are variables for all of them.
+    """
     names = services or ["result_store", *["inference"] * workers, "submitter", "gateway"]
     environment = {
         "SIGHTLINE_BUS": bus,
@@ -142,22 +147,26 @@ def separate(
         "SIGHTLINE_TOKEN_PEPPER": "of the benchmark",
         **(settings or {}),
     }
+    processors = itertools.cycle(sorted(os.sched_getaffinity(0)))
     with ExitStack() as stack:
-        processes = [
-            stack.enter_context(_serving(folder / f"{number}-{name}", name, ["serve", name], environment))
-            for number, name in enumerate(names)
-        ]
+        processes = []
+        for number, name in enumerate(names):
+            prefix = ["taskset", "--cpu-list", str(next(processors))] if pinned and name == "inference" else []
+            place = folder / f"{number}-{name}"
+            processes.append(stack.enter_context(_serving(place, name, ["serve", name], environment, prefix)))
         yield Installation(processes=processes, bus=bus, store=store, servers=servers or {})
 
 
 @contextmanager
-def _serving(folder: Path, service: str, command: Sequence[str], settings: Mapping[str, str]) -> Iterator[Process]:
+def _serving(
+    folder: Path, service: str, command: Sequence[str], settings: Mapping[str, str], prefix: Sequence[str] = ()
+) -> Iterator[Process]:
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "log"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIGHTLINE_")}
     with log.open("ab") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sightline", *command, "--port", "0", "--data", str(folder)],
+            [*prefix, sys.executable, "-m", "sightline", *command, "--port", "0", "--data", str(folder)],
             cwd=ROOT,
             env={**inherited, **settings},
             stdout=subprocess.PIPE,

@@ -1,18 +1,20 @@
-"""Delays at low load: one question at a time, asked and waited for over HTTP."""
+"""Delays at low load: one question at a time, asked and waited for over HTTP. `python -m benchmarks.latency`."""
 
 import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks import images
 from benchmarks.connection import Connection, Reply, request_of
 from benchmarks.figures import Delays, delays_of
 from benchmarks.installation import Installation
 from benchmarks.loop import run
+from benchmarks.plan import Plan, Say
 from contracts.topics import WAKE_UPS
 from contracts.v1.results import ResultsStored
 from services.kit.bus.codec import decode
@@ -40,6 +42,19 @@ class Latency:
 def measure(installation: Installation, *, detector_id: str, pack: Path, count: int, stamp: str) -> Latency:
     """Ask `count` questions, one after the other, with a short pause between them."""
     return run(_measure(installation, detector_id, pack, count, stamp))
+
+
+def measure_models(
+    installation: Installation, detectors: Mapping[str, str], plan: Plan, *, pack: Path, name: str, say: Say
+) -> dict[str, Any]:
+    """Measure the detectors of the models; return the figures."""
+    found = {}
+    for model, detector_id in detectors.items():
+        stamp = f"{name} {model} single"
+        delays = measure(installation, detector_id=detector_id, pack=pack, count=plan.singles, stamp=stamp)
+        say(f"{name}: {model}, one at a time {delays.answered.median_ms:.1f} ms")
+        found[model] = asdict(delays)
+    return {"latency": found}
 
 
 async def _measure(installation: Installation, detector_id: str, pack: Path, count: int, stamp: str) -> Latency:
@@ -113,3 +128,9 @@ def _body(reply: Reply) -> bytes:
     if not 200 <= reply.status < 300:
         raise RuntimeError(f"HTTP {reply.status}: {reply.body[:200].decode(errors='replace')}")
     return reply.body
+
+
+if __name__ == "__main__":
+    from benchmarks.command import run_part
+
+    run_part("latency")

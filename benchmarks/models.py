@@ -115,9 +115,9 @@ def mobilenet() -> bytes:
     return graph.finish(224, len(_LABELS))
 
 
-def small() -> bytes:
-    """The file of the small model."""
-    graph = _Graph(seed=96)
+def small(seed: int = 96) -> bytes:
+    """The file of the small model, or of another one of its size."""
+    graph = _Graph(seed)
     for inputs, outputs, stride in ((3, 16, 2), (16, 32, 1), (32, 64, 2), (64, 96, 2)):
         graph.convolve(inputs, outputs, kernel=3, stride=stride)
         graph.clip()

@@ -1,18 +1,17 @@
 """Throughput of the whole platform: from the first question published to the last answer stored."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 
-from benchmarks import waiting
+from benchmarks import stored, waiting
 from benchmarks.figures import PipelineRun
 from benchmarks.installation import Installation
 from benchmarks.load import LoadRate, Submits, drive
 from benchmarks.publisher import Questions, publishing
-from benchmarks.stored import count_answered
 from benchmarks.usage import Usage, usage_of
 
 _LONGEST_HTTP_S = 600.0
@@ -26,15 +25,23 @@ class Task:
     pack: Path
     count: int
     stamp: str
+    more: Sequence[str] = ()
+    """Further detectors, asked in turn; over the bus only."""
+
+    @property
+    def targets(self) -> Sequence[str]:
+        """All detectors."""
+        return (self.detector_id, *self.more)
 
 
-def measure(installation: Installation, task: Task) -> PipelineRun:
-    """Submit as a device does, over the bus; or over HTTP where the bus serves one process only."""
-    return _over_bus(installation, task) if installation.bus else _over_http(installation, task)
+def measure(installation: Installation, task: Task, *, over_http: bool = False) -> PipelineRun:
+    """Submit as a device does, over the bus; or over HTTP, always where the bus serves one process only."""
+    by_bus = installation.bus and not over_http
+    return _over_bus(installation, task) if by_bus else _over_http(installation, task)
 
 
 def _over_bus(installation: Installation, task: Task) -> PipelineRun:
-    questions = Questions(to="platform", target=task.detector_id, pack=task.pack, count=task.count, stamp=task.stamp)
+    questions = Questions(to="platform", targets=task.targets, pack=task.pack, count=task.count, stamp=task.stamp)
     with publishing(installation.bus, questions) as publisher:
         began_with = usage_of(publisher.pid).cpu_s
         seconds, cpu_s, batch = _until_answered(installation, task.count, publisher.start)
@@ -81,7 +88,7 @@ def _until_answered(
     """
     with httpx2.Client(timeout=30) as client:
         had = installation.answered(client)
-        stored = count_answered(installation.store)
+        had_stored = stored.count(installation.store)
         before, batches_before = installation.usage(), _batches(installation, client)
         began = time.perf_counter()
         start()
@@ -89,7 +96,7 @@ def _until_answered(
             began = time.perf_counter() - of()
         ended = waiting.until(lambda: installation.answered(client), had + count, began)
         after, batches = installation.usage(), _batches(installation, client)
-        if (found := count_answered(installation.store) - stored) != count:
+        if (found := stored.count(installation.store) - had_stored) != count:
             raise RuntimeError(f"{count} queries were asked and {found} answers are stored")
     messages, runs = batches[0] - batches_before[0], batches[1] - batches_before[1]
     return ended - began, _cpu_between(before, after), messages / max(1.0, runs)

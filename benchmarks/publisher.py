@@ -6,12 +6,13 @@ The platform and the peer get theirs from the same program: persistent, mandator
 
 import argparse
 import asyncio
+import itertools
 import os
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,11 +36,11 @@ _PERSISTENT = 2
 class Questions:
     """`count` questions about images of `pack`, `stamp` making each unlike any before.
 
-    `to` is a key of `letters.MAKERS`, `target` what it takes.
+    `to` is a key of `letters.MAKERS`, `targets` what it takes, asked in turn.
     """
 
     to: str
-    target: str
+    targets: Sequence[str]
     pack: Path
     count: int
     stamp: str
@@ -47,8 +48,8 @@ class Questions:
     def letters(self) -> Iterator[Letter]:
         """Yield them."""
         pictures, make = images.load(self.pack), MAKERS[self.to]
-        for number in range(self.count):
-            yield make(self.target, images.stamped(pictures[number % len(pictures)], f"{self.stamp} {number}"))
+        for number, target in zip(range(self.count), itertools.cycle(self.targets), strict=False):
+            yield make(target, images.stamped(pictures[number % len(pictures)], f"{self.stamp} {number}"))
 
 
 class Publisher:
@@ -84,7 +85,7 @@ class Publisher:
 @contextmanager
 def publishing(bus: str, questions: Questions) -> Iterator[Publisher]:
     """Run a publisher; leaving ends it."""
-    given = (questions.to, questions.target, str(questions.pack), str(questions.count), questions.stamp)
+    given = (questions.to, ",".join(questions.targets), str(questions.pack), str(questions.count), questions.stamp)
     environment = {**os.environ, _BUS: bus}  # it holds a password; arguments are for all to see
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.publisher", *given],
@@ -142,7 +143,7 @@ def main() -> None:
     """Be the process."""
     parser = argparse.ArgumentParser()
     parser.add_argument("to", choices=MAKERS)
-    parser.add_argument("target")
+    parser.add_argument("targets", type=lambda text: text.split(","))
     parser.add_argument("pack", type=Path)
     parser.add_argument("count", type=int)
     parser.add_argument("stamp")

@@ -1,8 +1,11 @@
 """The tables of docs/performance.md, written between two marks from the results file; the prose around them is ours."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from benchmarks.growth import tables as growth_tables
+from benchmarks.markdown import section, table
 
 BEGIN = "<!-- figures: begin (written by `python -m benchmarks`) -->"
 END = "<!-- figures: end -->"
@@ -38,16 +41,18 @@ def tables(results: Mapping[str, Any]) -> str:
     layouts = {name: figures[name] for name in _LAYOUTS if name in figures}
     parts = [
         _machine(results),
-        _section("Throughput", _throughput(layouts)),
-        _section("The bare loop", _bare(figures["bare_variants"])),
-        _section("Processor milliseconds per query", _cpu(layouts)),
-        _section("Single steps, processor microseconds per query", _steps(figures["steps"])),
-        _section("One question at a time, milliseconds", _latency(layouts)),
-        _section("HTTP doors, requests per second", _doors(layouts)),
-        _section("Peak memory, MB", _memory(layouts)),
-        _section("Ratios", _table(("ratio", "value"), results["ratios"].items())),
+        section("Throughput", _throughput(layouts)),
+        section("The bare loop", _bare(figures.get("bare_variants", {}))),
+        section("The peer", _peer(figures.get("peer_variants", {}))),
+        section("Processor milliseconds per query", _cpu(layouts)),
+        section("Single steps, processor microseconds per query", _steps(figures.get("steps", ()))),
+        section("One question at a time, milliseconds", _latency(layouts)),
+        section("HTTP doors, requests per second", _doors(layouts)),
+        section("Peak memory, MB", _memory(layouts)),
+        *growth_tables.sections(figures.get("growth", {})),
+        section("Ratios", table(("ratio", "value"), results["ratios"].items())),
     ]
-    return "\n".join(parts)
+    return "\n".join(filter(None, parts))
 
 
 def _machine(results: Mapping[str, Any]) -> str:
@@ -64,20 +69,14 @@ def _machine(results: Mapping[str, Any]) -> str:
 def _throughput(layouts: Mapping[str, Any]) -> str:
     rows = []
     for name, figures in layouts.items():
-        for model, pipeline in figures["pipeline"].items():
-            bare = figures["bare"][model]
-            ratio = pipeline["answers_per_s"]["median"] / bare["median"]
-            rows.append(
-                (
-                    _LAYOUTS[name],
-                    model,
-                    _spread(pipeline["answers_per_s"]),
-                    _spread(bare),
-                    f"{ratio:.2f}",
-                    pipeline["mean_batch"],
-                )
-            )
-    return _table(("layout", "model", "answers/s", "bare loop, images/s", "ratio", "messages per batch"), rows)
+        for model, pipeline in figures.get("pipeline", {}).items():
+            ours, bare = pipeline["answers_per_s"], figures["bare"][model]
+            peer = figures.get("peer", {}).get(model, {}).get("answers_per_s")
+            against = (_spread(peer), f"{ours['median'] / peer['median']:.2f}") if peer else (_NOT_MEASURED,) * 2
+            ratio = f"{ours['median'] / bare['median']:.2f}"
+            rows.append((_LAYOUTS[name], model, _spread(ours), _spread(bare), ratio, *against, pipeline["mean_batch"]))
+    head = ("layout", "model", "answers/s", "bare loop, images/s", "ratio", "Celery, answers/s", "ratio")
+    return table((*head, "messages per batch"), rows)
 
 
 def _bare(variants: Mapping[str, Any]) -> str:
@@ -86,38 +85,50 @@ def _bare(variants: Mapping[str, Any]) -> str:
         for model, found in variants.items()
         for run in found["runs"]
     ]
-    return _table(("model", "processes x threads", "images/s", "processor ms per image"), rows)
+    return table(("model", "processes x threads", "images/s", "processor ms per image"), rows)
+
+
+def _peer(variants: Mapping[str, Any]) -> str:
+    rows = [
+        (model, run["variant"], f"{run['answers_per_s']:.0f}", "best" if run["variant"] == found["best"] else "")
+        for model, found in variants.items()
+        for run in found["runs"]
+    ]
+    return table(("model", "commands x pool", "answers/s", ""), rows)
 
 
 def _cpu(layouts: Mapping[str, Any]) -> str:
     rows = []
     for name, figures in layouts.items():
-        for model, pipeline in figures["pipeline"].items():
-            used = pipeline["cpu_ms_per_query"]
-            rows += [(_LAYOUTS[name], model, part, f"{ms:.2f}") for part, ms in used.items()]
-            rows.append((_LAYOUTS[name], model, "together", f"{sum(used.values()):.2f}"))
-    return _table(("layout", "model", "process", "processor ms"), rows)
+        for kind, label in (("pipeline", _LAYOUTS[name]), ("peer", "Celery")):
+            for model, run in figures.get(kind, {}).items():
+                used = run["cpu_ms_per_query"]
+                rows += [(label, model, part, f"{ms:.2f}") for part, ms in used.items()]
+                rows.append((label, model, "together", f"{sum(used.values()):.2f}"))
+    return table(("layout", "model", "process", "processor ms"), rows)
 
 
 def _steps(steps: Sequence[Mapping[str, Any]]) -> str:
     rows = [(step["service"], step["what"], f"{step['cpu_us']:.0f}") for step in steps]
-    return _table(("service", "step", "microseconds"), rows)
+    return table(("service", "step", "microseconds"), rows)
 
 
 def _latency(layouts: Mapping[str, Any]) -> str:
     rows = []
     for name, figures in layouts.items():
-        for model, delays in figures["latency"].items():
+        for model, delays in figures.get("latency", {}).items():
             cells = [_delays(delays[kind]) for kind in ("accepted", "answered", "woken")]
             rows.append((_LAYOUTS[name], model, *cells))
     head = ("layout", "model", "accepted, median / p99", "answer at the reader", "reader woken after the write")
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _doors(layouts: Mapping[str, Any]) -> str:
     rows = []
     for name, figures in layouts.items():
-        doors = figures["doors"]
+        doors = figures.get("doors")
+        if not doors:
+            continue
         pairs = (
             ("lookup by ID", "lookups_per_s", "bare_lookups_per_s"),
             ("submit 28 kB", "submits_per_s", "bare_submits_per_s"),
@@ -127,16 +138,16 @@ def _doors(layouts: Mapping[str, Any]) -> str:
         for label, ours, bare in pairs:
             ratio = doors[ours]["median"] / doors[bare]["median"]
             rows.append((_LAYOUTS[name], label, _spread(doors[ours]), _spread(doors[bare]), f"{ratio:.2f}"))
-    return _table(("layout", "request", "ours", "bare route", "ratio"), rows)
+    return table(("layout", "request", "ours", "bare route", "ratio"), rows)
 
 
 def _memory(layouts: Mapping[str, Any]) -> str:
     rows = [
         (_LAYOUTS[name], service, f"{used['own_mb']:.0f}", f"{used['children_mb']:.0f}")
         for name, figures in layouts.items()
-        for service, used in figures["memory"].items()
+        for service, used in figures.get("memory", {}).items()
     ]
-    return _table(("layout", "process", "own", "children"), rows)
+    return table(("layout", "process", "own", "children"), rows)
 
 
 def _spread(spread: Mapping[str, Any]) -> str:
@@ -145,16 +156,3 @@ def _spread(spread: Mapping[str, Any]) -> str:
 
 def _delays(delays: Mapping[str, Any] | None) -> str:
     return _NOT_MEASURED if delays is None else f"{delays['median_ms']:.1f} / {delays['p99_ms']:.1f}"
-
-
-def _section(title: str, table: str) -> str:
-    return f"### {title}\n\n{table}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [_row(head), "|" + "---|" * len(head), *(_row(row) for row in rows)]
-    return "\n".join(lines) + "\n"
-
-
-def _row(cells: Iterable[object]) -> str:
-    return f"| {' | '.join(str(cell) for cell in cells)} |"

@@ -1,6 +1,7 @@
 """Processor microseconds of single steps of a query's way, each alone in one thread: where the time goes.
 
-What a step costs in its service is more: other threads, the caches of two processors and the drivers come on top.
+`python -m benchmarks.steps`. What a step costs in its service is more: other threads, the caches of two processors and
+the drivers come on top.
 """
 
 import time
@@ -132,3 +133,9 @@ def _cpu_us(work: Callable[[], object], seconds: float, per: int) -> float:
         work()
         images_done += per
     return round(used / images_done * 1e6, 1)
+
+
+if __name__ == "__main__":
+    from benchmarks.command import run_part
+
+    run_part("steps")

@@ -18,20 +18,24 @@ class Usage:
     cpu_s: float
     own_peak_bytes: int
     children_peak_bytes: int
+    resident_bytes: int
+    """What all of them hold now."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             self.cpu_s + other.cpu_s,
             self.own_peak_bytes + other.own_peak_bytes,
             self.children_peak_bytes + other.children_peak_bytes,
+            self.resident_bytes + other.resident_bytes,
         )
 
 
 def usage_of(pid: int) -> Usage:
     """Return what `pid` used up to now; children that have ended count with their processor time."""
     family = list(_family(pid))
-    peaks = [_peak_bytes(member) for member in family]
-    return Usage(sum(_cpu_s(member) for member in family), peaks[0], sum(peaks[1:]))
+    peaks = [_status_bytes(member, "VmHWM:") for member in family]
+    resident = sum(_status_bytes(member, "VmRSS:") for member in family)
+    return Usage(sum(_cpu_s(member) for member in family), peaks[0], sum(peaks[1:]), resident)
 
 
 def forget_peak(pid: int) -> None:
@@ -58,12 +62,12 @@ def _cpu_s(pid: int) -> float:
     return sum(int(field) for field in fields[11:15]) / _TICKS_PER_S  # own and of ended children, user and system
 
 
-def _peak_bytes(pid: int) -> int:
+def _status_bytes(pid: int, name: str) -> int:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0
     for line in status.splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(name):
             return int(line.split()[1]) * 1024
     return 0

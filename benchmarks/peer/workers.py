@@ -75,7 +75,7 @@ class Peer:
         Raises:
             RuntimeError: not as many results are stored as questions were asked.
         """
-        questions = Questions(to="peer", target=self.queue, pack=pack, count=count, stamp=stamp)
+        questions = Questions(to="peer", targets=[self.queue], pack=pack, count=count, stamp=stamp)
         with MongoClient[dict[str, Any]](self.store) as client, publishing(self.servers.bus, questions) as publisher:
             results = client.get_default_database()[_RESULTS]
             had, before = _successes(results), self._cpu_s(publisher.pid)
