@@ -49,6 +49,7 @@ def tables(results: Mapping[str, Any]) -> str:
         section("One question at a time, milliseconds", _latency(layouts)),
         section("HTTP doors, requests per second", _doors(layouts)),
         section("Peak memory, MB", _memory(layouts)),
+        section("Where the microseconds go, per query", _where(figures.get("where", {}))),
         *growth_tables.sections(figures.get("growth", {})),
         section("Ratios", table(("ratio", "value"), results["ratios"].items())),
     ]
@@ -106,6 +107,20 @@ def _cpu(layouts: Mapping[str, Any]) -> str:
                 rows += [(label, model, part, f"{ms:.2f}") for part, ms in used.items()]
                 rows.append((label, model, "together", f"{sum(used.values()):.2f}"))
     return table(("layout", "model", "process", "processor ms"), rows)
+
+
+def _where(models: Mapping[str, Any]) -> str:
+    columns = [(model, service) for model, found in models.items() for service in found["microseconds_per_query"]]
+    used = [models[model]["microseconds_per_query"][service] for model, service in columns]
+    kinds = sorted({kind for each in used for kind in each}, key=lambda kind: -max(each.get(kind, 0) for each in used))
+    rows = [(kind, *(each.get(kind, 0) for each in used)) for kind in kinds]
+    counts = [
+        f"{model}: {', '.join(f'{name} {number:.2f}' for name, number in found['messages_per_query'].items())}"
+        for model, found in models.items()
+        if found["messages_per_query"]
+    ]
+    said = f"\nMessages per query by the broker's own counts: {'; '.join(counts)}.\n" if counts else ""
+    return table(("", *(f"{service}, {model}" for model, service in columns)), rows) + said
 
 
 def _steps(steps: Sequence[Mapping[str, Any]]) -> str:

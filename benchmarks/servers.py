@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from infra.local import folders
+from infra.local.management import Management
 from infra.local.mongodb import MongoDB
 from infra.local.rabbitmq import RabbitMQ
 
@@ -18,6 +19,7 @@ class Servers:
     bus: str
     store: str
     processes: Mapping[str, int] = field(default_factory=dict)
+    management: Management | None = None
 
 
 @contextmanager
@@ -39,4 +41,5 @@ def own_servers() -> Iterator[Servers]:
             bus=broker.url,
             store=database.database(_DATABASE),
             processes={"broker": broker.pid, "database": database.pid},
+            management=broker.management,
         )

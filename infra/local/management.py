@@ -48,18 +48,30 @@ class Management:
         """Import a definitions document."""
         self._succeed("POST", "/api/definitions", definitions)
 
+    def message_counts(self) -> dict[str, int]:
+        """How many messages were published, confirmed, delivered and acknowledged so far, some seconds late."""
+        status, body = self._answer("GET", "/api/overview")
+        if status != http.client.OK:
+            raise ServerFailedError(f"RabbitMQ's management answered {status} to GET /api/overview")
+        stats = json.loads(body).get("message_stats", {})
+        return {name: int(stats.get(name, 0)) for name in ("publish", "confirm", "deliver", "ack")}
+
     def _succeed(self, method: str, path: str, body: Mapping[str, object] | None = None) -> None:
         status = self._call(method, path, body)
         if status >= http.client.MULTIPLE_CHOICES:
             raise ServerFailedError(f"RabbitMQ's management answered {status} to {method} {path}")
 
     def _call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> int:
+        return self._answer(method, path, body)[0]
+
+    def _answer(self, method: str, path: str, body: Mapping[str, object] | None = None) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=_ANSWER_S)
         credentials = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-            return connection.getresponse().status
+            response = connection.getresponse()
+            return response.status, response.read()
         except http.client.HTTPException as error:
             raise ConnectionError(f"management at {self.host}:{self.port}: {error!r}") from error
         finally:
