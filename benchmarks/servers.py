@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
+from urllib.parse import urlsplit, urlunsplit
 
 from infra.local import folders
 from infra.local.management import Management
@@ -20,6 +22,11 @@ class Servers:
     store: str
     processes: Mapping[str, int] = field(default_factory=dict)
     management: Management | None = None
+
+    def with_database(self, name: str) -> Self:
+        """Return the same with a database of its own, named after this one."""
+        parts = urlsplit(self.store)
+        return replace(self, store=urlunsplit(parts._replace(path=f"{parts.path}-{name}")))
 
 
 @contextmanager

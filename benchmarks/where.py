@@ -40,6 +40,8 @@ KINDS: Mapping[str, Sequence[str]] = {
 }
 """What frames of which files mean, the more special first."""
 _OTHER = "other"
+_WAITING = ("wait (", "_worker (")
+"""Innermost functions of threads that have nothing to do, which the profiler now and then takes for busy."""
 _SERVICES = ("inference", "result_store")
 _SAMPLES_PER_S = 100
 _WRITE_S = 60.0
@@ -114,8 +116,10 @@ def shares_of(stacks: Sequence[str]) -> dict[str, float]:
     """Return the share of each kind in sampled stacks, `outer;...;inner count` each, the largest first."""
     counts: Counter[str] = Counter()
     for stack in stacks:
-        frames, _, count = stack.rpartition(" ")
-        counts[_kind_of(frames.split(";"))] += int(count)
+        text, _, count = stack.rpartition(" ")
+        frames = text.split(";")
+        if not frames[-1].startswith(_WAITING):
+            counts[_kind_of(frames)] += int(count)
     total = max(1, counts.total())
     return {kind: count / total for kind, count in counts.most_common()}
 

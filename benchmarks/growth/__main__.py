@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with layouts.open_servers(command.servers_of(given)) as on:
             for part in given.parts or PARTS:
-                figures[part] = _measure(part, on, pack, quick=given.quick)
+                figures[part] = _measure(part, on.with_database(part), pack, quick=given.quick)
     except ServerMissingError as error:
         print(error, file=sys.stderr)
         return 1

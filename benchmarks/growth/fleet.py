@@ -21,7 +21,7 @@ def measure(
     """Return for each model a point for each number of workers; rates are medians."""
     found: dict[str, list[dict[str, Any]]] = {model: [] for model in models.MODELS}
     for number in numbers:
-        with layouts.separate(servers, workers=number, pinned=True) as opened:
+        with layouts.separate(servers.with_database(str(number)), workers=number, pinned=True) as opened:
             for model, detector_id in layouts.prepared(opened, models.MODELS).items():
                 rates = []
                 for repetition in range(-1, repetitions):

@@ -99,7 +99,7 @@ def running(variant: Variant, model: str, servers: Servers) -> Iterator[Peer]:
     """Run the workers; leaving ends them. Makes their environment when it is missing, which needs PyPI."""
     python = python_of(_REQUIREMENTS, group="benchmarks", name="celery")
     name = f"peer-{model}-{variant.workers}-{variant.pool}-{variant.concurrency}-{variant.prefetch_multiplier}"
-    peer = Peer(variant=variant, model=model, queue=name, servers=servers, store=_named(servers.store, name))
+    peer = Peer(variant=variant, model=model, queue=name, servers=servers, store=servers.with_database(name).store)
     environment = {**os.environ, "PEER_SETTINGS": json.dumps(_settings(peer))}
     options = ["--pool", variant.pool, "--concurrency", str(variant.concurrency), "--loglevel", "WARNING"]
     options += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
@@ -146,11 +146,6 @@ def _settings(peer: Peer) -> dict[str, Any]:
 def _successes(results: "Collection[dict[str, Any]]") -> int:
     majority = results.with_options(read_concern=ReadConcern("majority"))
     return majority.count_documents({"status": "SUCCESS"})
-
-
-def _named(store: str, name: str) -> str:
-    parts = urlsplit(store)
-    return urlunsplit(parts._replace(path=f"{parts.path}-{name}"))
 
 
 def _majority(store: str) -> str:

@@ -9,6 +9,7 @@ STACKS = (
     "main (services/kit/runtime.py:1);handle (services/inference/answering.py:5) 1",
     "main (services/inference/decode_child.py:1);decode (services/inference/decode.py:2) 4",
     "main (somewhere.py:1) 2",
+    "_bootstrap (threading.py:1);_worker (concurrent/futures/thread.py:2) 90",
 )
 
 
