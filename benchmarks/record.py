@@ -17,9 +17,10 @@ stored (majority and journal, or fsync); the store is asked afterwards whether t
 services one publisher process sends over AMQP, as a device does, and the same process sends to the peer; the embedded
 bus serves one process only, so that there 16 HTTP connections submit. The bare loop decodes, resizes and runs the same
 model on the same processors, the peer does so in Celery's tasks; both with the best of their variants, between the
-repetitions. Questions one at a time: POST, then GET with `wait`. HTTP doors: 16 connections for some seconds, answers
-to what is submitted being worked out meanwhile; beside them a bare FastAPI route that reads the body, and one that
-finds a document by its key in the same store. Memory: the peak of each process at the end of everything.
+repetitions. Questions one at a time: POST, then GET with `wait`. HTTP doors: 16 connections for some seconds;
+submissions with workers and result store stopped meanwhile, and once more while they are answered; beside them a bare
+FastAPI route that reads the body, and one that finds a document by its key in the same store. Memory: the peak of
+each process at the end of everything.
 """
 
 

@@ -151,6 +151,8 @@ def _doors(layouts: Mapping[str, Any]) -> str:
             ("submit 28 kB while it is answered", "answered_submits_per_s", "bare_submits_per_s"),
         )
         for label, ours, bare in pairs:
+            if ours not in doors:
+                continue
             ratio = doors[ours]["median"] / doors[bare]["median"]
             rows.append((_LAYOUTS[name], label, _spread(doors[ours]), _spread(doors[bare]), f"{ratio:.2f}"))
     return table(("layout", "request", "ours", "bare route", "ratio"), rows)
