@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,9 @@ QUERIES: dict[str, dict[str, Any]] = {
 }
 TYPES = {"conjunctions": "conjunction", "ephemeris": "ephemeris", "data_products": "data_product"}
 
-assert "looks good" in run("--test-connectivity")
+# The command itself once; then what it calls.
+command = [str(Path(sys.executable).parent / "aurorax-cli"), f"--api-base-url={url}", "--test-connectivity"]
+assert "looks good" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 # Searches of each kind, by their own template and by a query in a file.
 for kind, query in QUERIES.items():
