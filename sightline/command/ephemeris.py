@@ -84,14 +84,14 @@ def import_file(
             rows = files.stretches(opened, off_minute=cast("Any", off_minute), source=target.column_text, field=model)
             layout = opened.layout
             facts: dict[str, str] = {"frame": layout.frame, "unit": layout.unit, "time scale": layout.time_scale}
-            if model is not None:
-                facts["footprints"] = f"{model.text}, to 100 km"
+            traced = {} if model is None else {"footprints": f"{model.text}, to 100 km"}
             deliver(
                 rows,
                 target,
                 name=str(file),
                 row_name=opened.row_name,
-                facts=facts,
+                facts={**facts, **traced},
+                metadata=traced,
                 most_step=max_step,
                 as_json=as_json,
                 url=url,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from contracts.http.base import Request
 from contracts.http.ephemeris import PLACES, Place
@@ -29,16 +29,19 @@ AXES: Mapping[Unit, tuple[str, ...]] = {
 METADATA = "metadata"
 EPOCH = "epoch"
 RADIUS = "radius"
+# In any case: nobody means another frame by "geo".
+_UPPER = BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value)
+_LOWER = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 _ONE_LETTER = Field(min_length=1, max_length=1)
 
 
 class Statement(Request):
     """What is said of a file; None is not said. `columns` names columns of the file by what they are here."""
 
-    frame: Frame | None = None
-    unit: Unit | None = None
-    time_scale: TimeScale | None = None
-    time_format: TimeFormat | None = None
+    frame: Annotated[Frame | None, _UPPER] = None
+    unit: Annotated[Unit | None, _LOWER] = None
+    time_scale: Annotated[TimeScale | None, _UPPER] = None
+    time_format: Annotated[TimeFormat | None, _LOWER] = None
     columns: dict[str, str] = Field({})
     delimiter: Annotated[str, _ONE_LETTER] | None = None
     decimal: Literal[".", ","] | None = None

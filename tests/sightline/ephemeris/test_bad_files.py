@@ -108,6 +108,11 @@ def test_one_bad_row_among_a_hundred_thousand_is_found(tmp_path: Path) -> None:
     assert refused(write_csv(path, lines)) == "line 98770, column lon: 'l' is no number"
 
 
+def test_what_is_stated_may_be_in_any_case(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "p.csv", rows(), said="# Frame: geo\n# UNIT: Degrees\n")
+    assert read(path, time_scale="utc", frame="Geo") == 4
+
+
 def test_encodings(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
     text = write_csv(path, rows()).read_text()
