@@ -17,7 +17,8 @@ from services.kit.settings import load as load_settings
 
 _MONGODB_PORT = 27017
 _SWEEP = {"SIGHTLINE_SWEEP_AFTER_S": "8", "SIGHTLINE_SWEEP_INTERVAL_S": "2", "SIGHTLINE_SWEEP_TRIES": "20"}
-"""Short, so that a drill of minutes sees a purged queue mended."""
+"""Short, so that a drill of minutes sees a purged queue mended. Where no queue is purged the defaults stand: a platform
+that starts more slowly than it sweeps asks what has just ended it again before it is known."""
 _PARTS = {"SIGHTLINE_SEARCH_PART_DAYS": "1"}
 """Many parts, so that a search is met in the middle."""
 
@@ -95,7 +96,7 @@ async def on_own_servers(folder: Path, *, tenant: str) -> AsyncIterator[Installa
         store.start()
         bus, documents = broker.vhost("drill"), store.database("drill")
         proxies = [await stack.enter_async_context(proxying(url, _MONGODB_PORT)) for url in (bus, documents)]
-        addresses = {"SIGHTLINE_BUS": proxies[0].url(bus), "SIGHTLINE_STORE": proxies[1].url(documents)}
+        addresses = {"SIGHTLINE_BUS": proxies[0].url(bus), "SIGHTLINE_STORE": proxies[1].url(documents), **_SWEEP}
         services = _services(HOUSE, folder, tenant, addresses)
         await fill(load_settings({}, store=documents), tenant)
         supervisor = await stack.enter_async_context(_supervised(services))
@@ -127,7 +128,7 @@ async def on_given_servers(folder: Path, *, tenant: str, bus: str, store: str) -
         proxies: tuple[Proxy, ...] = ()
         if urlsplit(bus).scheme == "amqp":
             proxies = (await stack.enter_async_context(proxying(bus)),)
-        addresses = {"SIGHTLINE_BUS": proxies[0].url(bus) if proxies else bus, "SIGHTLINE_STORE": store}
+        addresses = {"SIGHTLINE_BUS": proxies[0].url(bus) if proxies else bus, "SIGHTLINE_STORE": store, **_SWEEP}
         supervisor = await stack.enter_async_context(_supervised(_services(HOUSE, folder, tenant, addresses)))
         described = "seven processes on the servers given"
         yield Installation(supervisor=supervisor, tenant=tenant, bus=bus, proxies=proxies, described=described)
@@ -135,7 +136,7 @@ async def on_given_servers(folder: Path, *, tenant: str, bus: str, store: str) -
 
 def _services(names: tuple[str, ...], folder: Path, tenant: str, addresses: dict[str, str]) -> list[Service]:
     settings = {"SIGHTLINE_ANONYMOUS_TENANT": tenant, "SIGHTLINE_TOKEN_PEPPER": "of a drill"}
-    settings |= _SWEEP | _PARTS | addresses
+    settings |= _PARTS | addresses
     made = []
     for name, port in zip(names, processes.free_ports(len(names)), strict=True):
         own = folder / name
