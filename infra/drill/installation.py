@@ -16,7 +16,7 @@ from infra.local import folders, processes
 from services.kit.settings import load as load_settings
 
 _MONGODB_PORT = 27017
-_SWEEP = {"SIGHTLINE_SWEEP_AFTER_S": "8", "SIGHTLINE_SWEEP_INTERVAL_S": "2", "SIGHTLINE_SWEEP_TRIES": "20"}
+_SWEEP = {"SIGHTLINE_SWEEP_AFTER_S": "15", "SIGHTLINE_SWEEP_INTERVAL_S": "2", "SIGHTLINE_SWEEP_TRIES": "20"}
 """Short, so that a drill of minutes sees a purged queue mended. Where no queue is purged the defaults stand: a platform
 that starts more slowly than it sweeps asks what has just ended it again before it is known."""
 _PARTS = {"SIGHTLINE_SEARCH_PART_DAYS": "1"}
