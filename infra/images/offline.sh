@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Builds images of RabbitMQ and MongoDB where no container registry can be reached, from Debian's and PyPI's packages.
-#   offline.sh [IMAGE]...   rabbitmq:4.3 mongodb:6.0 when none is named; rabbitmq:4.0 and rabbitmq:3.10 exist too.
+# Builds images where no container registry can be reached, from Debian's and PyPI's packages.
+#   offline.sh [IMAGE]...   rabbitmq:4.3 mongodb:6.0 when none is named. There are too: rabbitmq:4.0, rabbitmq:3.10,
+#                           haproxy:3.0, prometheus:2.53, compose:2.26, python:3.13, and wheels:3.13 to build
+#                           our own images with.
 # The images are named sightline-offline/IMAGE. What is built is not built again; --rebuild before the names does.
 # Mirrors and proxies are those of this machine's apt and pip. Needs root (debootstrap) and a Docker engine.
 set -euo pipefail
@@ -21,6 +23,15 @@ fail() {
 }
 
 exists() { docker image inspect "$1" >/dev/null 2>&1; }
+
+# Whether an image is there; that of the wheels only while it holds what the requirements name now.
+current() {
+    exists "$1" || return 1
+    [[ "$1" != "$prefix/wheels:"* ]] \
+        || [[ "$(docker image inspect --format '{{index .Config.Labels "requirements"}}' "$1")" == "$(requirements)" ]]
+}
+
+requirements() { cat "$here"/../docker/requirements/{all,build}.txt "$here/for_python.py" | sha256sum | cut -d ' ' -f 1; }
 
 # The Debian mirror that apt uses here; nothing on other systems, where debootstrap's own default serves.
 mirror() {
@@ -48,15 +59,20 @@ base() (
     tar -C "$root" -c . | docker import - "$image" >/dev/null
 )
 
+# Builds an image from the Dockerfile of its name, on a Debian suite or on another image of ours, with more options.
 build() {
-    local name="$1" suite="$2" context="$3" log
-    base "$suite"
+    local name="$1" on="$2" context="$3" log
+    shift 3
+    if [[ "$on" != *:* ]]; then
+        base "$on"
+        on="debian:$on"
+    fi
     echo "building $prefix/$name" >&2
     docker buildx version >/dev/null 2>&1 || export DOCKER_BUILDKIT=0
     log="$(mktemp)"
-    if ! docker build --force-rm --network host --build-arg BASE="$prefix/debian:$suite" \
+    if ! docker build --force-rm --network host --build-arg BASE="$prefix/$on" \
         --build-arg http_proxy="${http_proxy:-}" --build-arg https_proxy="${https_proxy:-}" \
-        --file "$here/${name%%:*}.Dockerfile" --tag "$prefix/$name" "$context" >"$log" 2>&1; then
+        --file "$here/${name%%:*}.Dockerfile" --tag "$prefix/$name" "$@" "$context" >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         rm "$log"
         fail "the build of $prefix/$name failed"
@@ -64,15 +80,16 @@ build() {
     rm "$log"
 }
 
-rabbitmq() (
-    local name="$1" suite="$2" context found
+# An image of one Debian package, which must be of the version that the image's name says.
+packaged() (
+    local name="$1" suite="$2" package="$3" context found
     context="$(mktemp -d)" # empty: nothing is copied from here
     trap 'rmdir "$context"' EXIT
     build "$name" "$suite" "$context"
-    found="$(docker run --rm "$prefix/$name" dpkg-query -W -f '${Version}' rabbitmq-server)"
+    found="$(docker run --rm --entrypoint dpkg-query "$prefix/$name" -W -f '${Version}' "$package")"
     if [[ "$found" != "${name#*:}."* ]]; then
         docker image rm "$prefix/$name" >/dev/null
-        fail "Debian $suite now carries RabbitMQ $found, not ${name#*:}"
+        fail "Debian $suite now carries $package $found, not ${name#*:}"
     fi
 )
 
@@ -103,21 +120,47 @@ mongodb() (
     build "$name" trixie "$context"
 )
 
+# Every wheel that a role's requirements name, for this machine's kind of processor, as pip finds them here.
+wheels() (
+    local name="$1" version="${1#*:}" context python platforms=() newest_glibc=36
+    context="$(mktemp -d)"
+    trap 'rm -rf "$context"' EXIT
+    python="$here/../../.venv/bin/python"
+    [[ -x "$python" ]] || python=python3
+    for minor in $(seq "$newest_glibc" -1 17); do
+        platforms+=(--platform "manylinux_2_${minor}_$(uname -m)")
+    done
+    echo "fetching wheels" >&2
+    for requirements in all build; do # `all` has whatever any role has
+        "$python" "$here/for_python.py" "$version" "$here/../docker/requirements/$requirements.txt" >"$context/lock"
+        "$python" -m pip download -qq --no-deps --only-binary=:all: --python-version "$version" "${platforms[@]}" \
+            --platform "manylinux2014_$(uname -m)" --require-hashes --dest "$context" -r "$context/lock" >&2 \
+            || fail "pip cannot fetch the wheels of $requirements.txt"
+    done
+    rm "$context/lock"
+    build "$name" "python:$version" "$context" --label "requirements=$(requirements)"
+)
+
 command -v docker >/dev/null || fail "no docker command; infra/images/engine.sh start installs Debian's"
 docker info >/dev/null 2>&1 || fail "no Docker engine answers; try infra/images/engine.sh start"
 http_proxy="${http_proxy:-$(apt-config shell value Acquire::http::Proxy 2>/dev/null | sed -n "s/^value='\(.*\)'$/\1/p")}"
 export http_proxy
 
 for name in "$@"; do
-    if [[ $rebuild == no ]] && exists "$prefix/$name"; then
+    if [[ $rebuild == no ]] && current "$prefix/$name"; then
         echo "$prefix/$name is there" >&2
         continue
     fi
     case "$name" in
-        rabbitmq:3.10) rabbitmq "$name" bookworm ;;
-        rabbitmq:4.0) rabbitmq "$name" trixie ;;
-        rabbitmq:4.3) rabbitmq "$name" forky ;;
+        rabbitmq:3.10) packaged "$name" bookworm rabbitmq-server ;;
+        rabbitmq:4.0) packaged "$name" trixie rabbitmq-server ;;
+        rabbitmq:4.3) packaged "$name" forky rabbitmq-server ;;
+        compose:2.26) packaged "$name" trixie docker-compose ;;
+        haproxy:3.0) packaged "$name" trixie haproxy ;;
+        prometheus:2.53) packaged "$name" trixie prometheus ;;
+        python:3.13) packaged "$name" trixie python3 ;;
+        wheels:3.13) wheels "$name" ;;
         mongodb:6.0) mongodb "$name" ;;
-        *) fail "no such image: $name; there are rabbitmq:3.10, :4.0, :4.3 and mongodb:6.0" ;;
+        *) fail "no such image: $name; the head of this script lists them" ;;
     esac
 done

@@ -94,8 +94,8 @@ def found_set(
 ) -> None:
     """Make the `mongod` at an address (`host:port`) the first of a replica set, and its administrator.
 
-    Done again, it changes nothing. `member` is the address by which the server reaches itself, `others` those of the
-    other members; the first is elected before them.
+    Done again, it changes nothing but the administrator's password. `member` is the address by which the server
+    reaches itself, `others` those of the other members; the first is elected before them.
 
     Raises:
         ServerFailedError: it did not become primary in `timeout_s`.
@@ -107,7 +107,8 @@ def found_set(
     with MongoClient[dict[str, object]](system, serverSelectionTimeoutMS=_ANSWER_MS) as client:
         _allow(client, {"replSetInitiate": config}, _ALREADY_INITIALIZED)
         _wait_for_primary(client, timeout_s)
-        _allow(client, {"createUser": USER, **administrator}, _USER_EXISTS)
+        if not _allow(client, {"createUser": USER, **administrator}, _USER_EXISTS):
+            client.admin.command({"updateUser": USER, **administrator})
 
 
 def greets(address: str) -> bool:
@@ -241,10 +242,12 @@ def _wait_for_primary(client: MongoClient[dict[str, object]], timeout_s: float) 
         time.sleep(_PAUSE_S)
 
 
-def _allow(client: MongoClient[dict[str, object]], command: dict[str, object], code: int) -> None:
-    """Run an administrator's command of which `code` says that it was done before."""
+def _allow(client: MongoClient[dict[str, object]], command: dict[str, object], code: int) -> bool:
+    """Run an administrator's command; return False where the server says by `code` that it was done before."""
     try:
         client.admin.command(command)
     except OperationFailure as error:
         if error.code != code:
             raise
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+_AGES = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 43200.0, 172800.0)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -20,6 +21,13 @@ class Metrics:
             "sightline_messages_handled_total",
             "Messages by what consumers did: done, retried, rejected, parked; stale is left for its redelivery.",
             ["queue", "outcome"],
+            registry=registry,
+        )
+        self.message_age = Histogram(
+            "sightline_message_age_seconds",
+            "Time since a message was made when it is taken in hand: how far a queue is behind.",
+            ["queue"],
+            buckets=_AGES,
             registry=registry,
         )
         self.handle_seconds = Histogram(

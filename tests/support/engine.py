@@ -16,6 +16,8 @@ from infra.local.errors import ServerMissingError
 OWNER_LABEL = "sightline.tests.owner"
 OFFICIAL_RABBITMQ = "rabbitmq:4.3"
 OFFICIAL_MONGODB = "mongo:8.0"
+_OFFICIAL_HAPROXY = "haproxy:3.0"
+_OFFICIAL_PROMETHEUS = "prom/prometheus:v3.5.0"
 _OFFLINE_RABBITMQ = tuple(f"sightline-offline/rabbitmq:{version}" for version in ("4.3", "4.0", "3.10"))
 _OFFLINE_MONGODB = ("sightline-offline/mongodb:6.0",)
 _USUAL_ADDRESS = "unix:///var/run/docker.sock"
@@ -44,8 +46,8 @@ def is_reachable() -> bool:
     if address.scheme == "unix" and not _listens(address.path):
         return False
     try:
-        with _client(timeout_s=10) as client:
-            return bool(client.ping())
+        with client(timeout_s=10) as opened:
+            return bool(opened.ping())
     except DockerException:
         return False
 
@@ -63,8 +65,8 @@ def owner() -> str:
 
 def sweep() -> None:
     """Remove the containers of runs of this machine that are gone."""
-    with _client(timeout_s=60) as client:
-        for container in client.containers.list(all=True, filters={"label": OWNER_LABEL}):
+    with client(timeout_s=60) as opened:
+        for container in opened.containers.list(all=True, filters={"label": OWNER_LABEL}):
             host, pid, started = json.loads(container.labels[OWNER_LABEL])
             if host == socket.gethostname() and folders.identity(pid) != (pid, started):
                 with suppress(NotFound, APIError):
@@ -81,15 +83,25 @@ def mongodb_image() -> str:
     return _choose("SIGHTLINE_TEST_MONGODB_IMAGE", OFFICIAL_MONGODB, _OFFLINE_MONGODB)
 
 
+def haproxy_image() -> str:
+    """The image named by SIGHTLINE_TEST_HAPROXY_IMAGE, or the best one that can be had."""
+    return _choose("SIGHTLINE_TEST_HAPROXY_IMAGE", _OFFICIAL_HAPROXY, ("sightline-offline/haproxy:3.0",))
+
+
+def prometheus_image() -> str:
+    """The image named by SIGHTLINE_TEST_PROMETHEUS_IMAGE, or the best one that can be had."""
+    return _choose("SIGHTLINE_TEST_PROMETHEUS_IMAGE", _OFFICIAL_PROMETHEUS, ("sightline-offline/prometheus:2.53",))
+
+
 def _choose(setting: str, official: str, offline: Sequence[str]) -> str:
     named = os.environ.get(setting)
-    with _client(timeout_s=_PULL_S) as client:
+    with client(timeout_s=_PULL_S) as opened:
         for image in (named,) if named else (official, *offline):
             with suppress(ImageNotFound):
-                client.images.get(image)
+                opened.images.get(image)
                 return image
         try:
-            client.images.pull(named or official)
+            opened.images.pull(named or official)
         except DockerException as error:
             raise ServerMissingError(
                 f"the Docker engine has no image {named or official} and cannot pull it ({error}): build offline "
@@ -99,9 +111,10 @@ def _choose(setting: str, official: str, offline: Sequence[str]) -> str:
 
 
 @contextmanager
-def _client(*, timeout_s: int) -> Iterator[docker.DockerClient]:
-    client = docker.from_env(timeout=timeout_s)
+def client(*, timeout_s: int) -> Iterator[docker.DockerClient]:
+    """A client of the engine, closed afterwards."""
+    opened = docker.from_env(timeout=timeout_s)
     try:
-        yield client
+        yield opened
     finally:
-        client.close()
+        opened.close()

@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 
 import structlog
 
@@ -175,7 +176,10 @@ class Consumer:
 
     def _decode(self, delivery: Delivery) -> Work:
         last = delivery.attempt >= self._queue.retry.attempts
-        return Work(self._decoder(delivery.message), delivery.attempt, last, delivery.message, delivery.returned)
+        event = self._decoder(delivery.message)
+        age_s = (datetime.now(UTC) - event.time).total_seconds()
+        self._metrics.message_age.labels(self._queue.name).observe(max(0.0, age_s))  # a device's clock may be ahead
+        return Work(event, delivery.attempt, last, delivery.message, delivery.returned)
 
     async def _ask(self, work: Sequence[Work]) -> Sequence[Outcome]:
         try:

@@ -130,9 +130,9 @@ class Link:
         self._opened, self._member = opened, place_of(member)
         try:
             self.capabilities = read_capabilities(self._connection.server_properties)
-        except ConfigError:
+        except ConfigError as error:
             await self._disconnect()
-            raise
+            raise ConfigError(f"{error} (it is at {self._address})") from None
         self.problem = ""
         self._connected.set()
 

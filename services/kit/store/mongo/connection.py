@@ -64,6 +64,11 @@ class Connection:
         self._client: Client | None = None
         self._running: set[asyncio.Future[Any]] = set()
 
+    @property
+    def where(self) -> str:
+        """The servers of the address, without user and password."""
+        return urlsplit(self._url).netloc.rpartition("@")[2]
+
     def open(self) -> None:
         """Make the client; the first call connects.
 

@@ -21,9 +21,10 @@ async def verify_server(connection: Connection) -> str:
         ConfigError: wrong user or password, a certificate that is not trusted, a standalone server, a version too old.
         Unavailable: it cannot be reached, says nothing, or has no primary now.
     """
+    where = connection.where
     try:
         hello = await connection.command({"hello": 1}, "admin")
-        _verify_kind(hello)
+        _verify_kind(hello, where)
         build = await connection.command({"buildInfo": 1}, "admin")
         await connection.attempt(lambda client: client.rows("checks").find_one({"_id": "check"}))
     except (TimeoutError, ServerSelectionTimeoutError):
@@ -33,13 +34,15 @@ async def verify_server(connection: Connection) -> str:
         raise Unavailable(f"MongoDB cannot be reached: {reason}") from None
     except OperationFailure as error:
         if is_authentication(error):
-            raise ConfigError("MongoDB refuses the user or the password in the address of the store") from None
+            raise ConfigError(
+                f"MongoDB at {where} refuses the user or the password in the address of the store"
+            ) from None
         raise _refusal(error) from None
     except ConfigurationError:
         raise ConfigError("the address of the store names nothing that MongoDB's driver can look up") from None
     except PyMongoError as error:
         raise translate(error, wrote=False) from None
-    return verify_version(build)
+    return verify_version(build, where)
 
 
 def _refusal(error: OperationFailure) -> ConfigError | Unavailable:
@@ -49,27 +52,29 @@ def _refusal(error: OperationFailure) -> ConfigError | Unavailable:
     return translated if isinstance(translated, Unavailable) else Unavailable(str(translated))
 
 
-def _verify_kind(hello: Mapping[str, Any]) -> None:
+def _verify_kind(hello: Mapping[str, Any], where: str) -> None:
     if hello.get("msg") == "isdbgrid":  # a router of shards, each of which is a replica set
         return
     if hello.get("isreplicaset"):
-        raise ConfigError('MongoDB was started with --replSet but not initiated: run "rs.initiate()" in its shell')
+        raise ConfigError(
+            f'MongoDB at {where} was started with --replSet but not initiated: run "rs.initiate()" in its shell'
+        )
     if "setName" not in hello:
         raise ConfigError(
-            "standalone MongoDB, which cannot confirm that a write survives: start it with --replSet NAME and run "
-            '"rs.initiate()" in its shell'
+            f"standalone MongoDB at {where}, which cannot confirm that a write survives: start it with --replSet NAME "
+            'and run "rs.initiate()" in its shell'
         )
     if not hello.get("isWritablePrimary"):
         raise Unavailable("this member of the MongoDB replica set is not its primary now")
 
 
-def verify_version(build: Mapping[str, Any]) -> str:
-    """Return the version that `buildInfo` names.
+def verify_version(build: Mapping[str, Any], where: str) -> str:
+    """Return the version that `buildInfo` of the server at `where` names.
 
     Raises:
         ConfigError: it is too old.
     """
     version = str(build.get("version", "unknown"))
     if tuple(build.get("versionArray", ()))[:2] < _LEAST:
-        raise ConfigError(f"MongoDB {version} is too old: at least {'.'.join(map(str, _LEAST))} is needed")
+        raise ConfigError(f"MongoDB {version} at {where} is too old: at least {'.'.join(map(str, _LEAST))} is needed")
     return version

@@ -98,10 +98,10 @@ async def test_a_replica_set_that_was_never_initiated_is_refused(bare: Bare, dri
 
 def test_a_server_older_than_6_is_refused() -> None:
     for version, array in (("5.0.31", [5, 0, 31, 0]), ("4.4.0", [4, 4, 0, 0]), ("unknown", [])):
-        with pytest.raises(ConfigError, match="too old"):
-            verify_version({"version": version, "versionArray": array})
-    assert verify_version({"version": "6.0.0", "versionArray": [6, 0, 0, 0]}) == "6.0.0"
-    assert verify_version({"version": "8.0.3", "versionArray": [8, 0, 3, 0]}) == "8.0.3"
+        with pytest.raises(ConfigError, match="at db:27017 is too old"):
+            verify_version({"version": version, "versionArray": array}, "db:27017")
+    assert verify_version({"version": "6.0.0", "versionArray": [6, 0, 0, 0]}, "db:27017") == "6.0.0"
+    assert verify_version({"version": "8.0.3", "versionArray": [8, 0, 3, 0]}, "db:27017") == "8.0.3"
 
 
 async def test_a_wrong_password_is_a_matter_of_settings(mongodb_url: str, driver: DriverName) -> None:

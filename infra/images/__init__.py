@@ -1,0 +1,1 @@
+"""Images where no registry is, and what builds them."""
