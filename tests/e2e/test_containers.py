@@ -280,6 +280,31 @@ async def test_every_metric_of_dashboard_and_alerts_is_there(stack: Stack) -> No
     assert all(rule["health"] != "err" for rule in rules)
 
 
+async def test_one_image_is_the_whole_platform() -> None:
+    with engine.client(timeout_s=60) as client:
+        platform = client.containers.run(
+            f"sightline/all:{version()}",
+            detach=True,
+            environment={"SIGHTLINE_ANONYMOUS_TENANT": "default"},
+            labels={engine.OWNER_LABEL: engine.owner()},
+            read_only=True,
+            tmpfs={"/tmp": "size=256m"},
+        )
+
+        def is_healthy() -> bool:
+            platform.reload()
+            return bool(platform.health == "healthy")
+
+        try:
+            await until(is_healthy, timeout_s=60)
+            made = platform.exec_run(["sightline", "detectors", "create", "gate", "Is it shut?"])
+            assert made.exit_code == 0, made.output
+            platform.stop(timeout=40)
+            assert platform.wait()["StatusCode"] == 0
+        finally:
+            platform.remove(force=True, v=True)
+
+
 def test_a_service_that_may_not_write_its_volume_says_so_and_ends() -> None:
     """Without addresses each would keep its bus and store in /data."""
     with engine.client(timeout_s=60) as client:

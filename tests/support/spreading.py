@@ -19,6 +19,7 @@ TOGETHER = (
     "tests/services/kit/store/mongo/test_tls.py",
     "tests/services/submitter/test_sources.py",
     "tests/sightline/command/test_dead.py",
+    "tests/sightline/command/test_refusals.py",
     "tests/sightline/command/test_search.py",
 )
 """Beginnings of test IDs: files with fixtures of the scope of their module, folders with fixtures of the session."""
