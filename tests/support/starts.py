@@ -8,6 +8,7 @@ and each start is a fork of that.
 import importlib
 import json
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 from sightline.command import main as command
 
 _PARTS = ("services.kit.runtime", "services.kit.bus.rabbit.bus", "services.kit.store.mongo.store")
+_LONGEST_S = 120
 
 
 def main() -> None:
@@ -38,6 +40,7 @@ def _start(service: str, case: dict[str, Any], errors: Path) -> int:
         os.dup2(file.fileno(), 2)
     with open(os.devnull, "wb") as nothing:  # noqa: PTH123 - a device
         os.dup2(nothing.fileno(), 1)
+    signal.alarm(_LONGEST_S)  # one that does not refuse would serve for ever
     os.environ.update(case["environment"])
     sys.argv = ["sightline", "serve", service, *case["arguments"]]
     status = 1

@@ -48,6 +48,7 @@ def test_a_roles_requirements_are_a_part_of_the_lock_and_hold_what_its_extras_as
     path = FOLDER / f"{role}.txt"
     assert blocks(path) <= blocks(ROOT / "requirements-dev.txt")
     assert asked(EXTRAS[role]) <= names(path)
+    assert blocks(FOLDER / "gateway.txt") <= blocks(path)  # the Dockerfile installs these first, for all
     assert not ABSENT.get(role, set()) & names(path)
 
 

@@ -19,6 +19,8 @@ from sightline.command.platform import Role
 from tests.support.old_servers import old_mongodb, old_rabbitmq
 from tests.support.server import ROOT, clean_environment
 
+pytestmark = pytest.mark.timeout(180)  # fifty starts on a machine that may have other work
+
 SECRET = "geheim-und-lang"
 # Root may write where the mode says no; without its capabilities it may not.
 UNPRIVILEGED = ("setpriv", "--inh-caps=-all", "--bounding-set=-all") if os.geteuid() == 0 else ()
@@ -131,7 +133,7 @@ def ended(cases: Cases) -> dict[str, dict[str, tuple[int, str]]]:
         json.dump({"service": service, "cases": cases.given}, process.stdin)
         process.stdin.close()
         process.stdin = None
-    return {service: json.loads(process.communicate(timeout=50)[0]) for service, process in started.items()}
+    return {service: json.loads(process.communicate(timeout=150)[0]) for service, process in started.items()}
 
 
 @pytest.mark.parametrize("service", get_args(Role))
