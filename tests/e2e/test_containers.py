@@ -156,7 +156,7 @@ def _submit(client: httpx2.Client, number: int, *, detector: str = "level") -> h
         "/v1/image-queries",
         params={"detector": detector},
         content=image,
-        headers={"content-type": "image/jpeg", "idempotency-key": f"number {number}"},
+        headers={"content-type": "image/jpeg", "idempotency-key": f"number-{number}"},
     )
 
 

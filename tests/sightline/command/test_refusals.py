@@ -31,16 +31,23 @@ class Cases:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.given: dict[str, dict[str, Any]] = {}
+        self._settings: dict[str, dict[str, str]] = {}
         self.expected: dict[str, str] = {}
 
     def add(self, name: str, expected: str, **settings: str) -> None:
         """A start with `settings` above those that would work, embedded."""
-        data = self._folder / name
-        working = {"token_pepper": SECRET, "data": str(data), "port": "0"}
-        variables = {f"SIGHTLINE_{key.upper()}": value for key, value in {**working, **settings}.items()}
-        self.given[name] = {"arguments": [], "environment": variables}
+        self._settings[name] = settings
         self.expected[name] = expected
+
+    def of(self, service: str) -> dict[str, dict[str, Any]]:
+        """What is started of a service, with a folder of its own for each start."""
+        working = {"token_pepper": SECRET, "port": "0"}
+        given = {}
+        for name, settings in self._settings.items():
+            every = {**working, "data": str(self._folder / service / name), **settings}
+            variables = {f"SIGHTLINE_{key.upper()}": value for key, value in every.items()}
+            given[name] = {"arguments": [], "environment": variables}
+        return given
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +137,7 @@ def ended(cases: Cases) -> dict[str, dict[str, tuple[int, str]]]:
     }
     for service, process in started.items():
         assert process.stdin is not None
-        json.dump({"service": service, "cases": cases.given}, process.stdin)
+        json.dump({"service": service, "cases": cases.of(service)}, process.stdin)
         process.stdin.close()
         process.stdin = None
     return {service: json.loads(process.communicate(timeout=150)[0]) for service, process in started.items()}
