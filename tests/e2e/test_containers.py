@@ -140,7 +140,7 @@ def _send_half_a_body(stack: Stack) -> None:
     head = (
         f"POST /v1/detectors HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {stack.token}\r\nContent-Length: 100\r\n\r\n"
     )
-    assert _answer_to(stack, head.encode() + b"{").startswith(b"HTTP/1.1 408")
+    assert _answer_to(stack, head.encode() + b"{").startswith((b"HTTP/1.1 400", b"HTTP/1.1 408"))
 
 
 def _answer_to(stack: Stack, said: bytes) -> bytes:
