@@ -153,8 +153,9 @@ class Writer:
         """Remove the image of erased queries unless another uses it, perhaps one whose question is still under way.
 
         The submitter claims a query before it puts its image. So the claim is seen here, or the put comes after we
-        have looked at the image and moves its expiry: then it stays. What a device sends inline is claimed by nobody;
-        it is put when it is folded, at most a moment before its document is there.
+        have looked at the image and moves its expiry: then it stays. What is sent inline is put when it is folded, at
+        most a moment before its document is there; a device's is claimed by nobody, and the submitter's at the latest
+        when its sender hears of it.
         """
         seen = await self._store.images.get(tenant, sha256)
         if seen is None:

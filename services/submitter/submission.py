@@ -124,13 +124,15 @@ class Submissions:
         """
         with self._counting_refusals():
             asked = await self._check(question)
-            claim, repeated = await self._claim(asked)
-            crash_at("submitter.claimed")
-            # An ID that the client has minted says nothing of whether it is new.
-            known = repeated or question.query_id is not None
-            document = await self._record_of(claim) if known else None
-            if document is None:
-                await self._publish(asked, Accepted(claim=claim))
+            if self._is_alone(question):
+                claim, repeated, document = await self._accept_alone(asked), False, None
+            else:
+                claim, repeated = await self._claim(asked)
+                # An ID that the client has minted says nothing of whether it is new.
+                known = repeated or question.query_id is not None
+                document = await self._record_of(claim) if known else None
+                if document is None:
+                    await self._publish(asked, Accepted(claim=claim))
             crash_at("submitter.confirmed")
         self._platform.metrics.submitted.labels("repeated" if repeated else "accepted").inc()
         log.debug("submitter.accepted", query_id=claim.id, tenant=claim.tenant, repeated=repeated)
@@ -174,12 +176,43 @@ class Submissions:
         check_declared(question.declared_type, facts)
         return facts, hashlib.sha256(question.image).hexdigest()
 
+    def _is_alone(self, question: Question) -> bool:
+        """Say whether nobody can know of this question before it is accepted, and its image travels in the message."""
+        inline = len(question.image) <= self._platform.settings.inline_image_bytes
+        return question.key is None and question.query_id is None and inline
+
+    async def _accept_alone(self, asked: _Asked) -> Claim:
+        """Claim and publish at once: that its ID is found matters when it is returned, and both are done by then."""
+        ours = self._ours(asked)
+        await asyncio.gather(self._make(ours), self._publish(asked, Accepted(claim=ours)))
+        return ours
+
     async def _claim(self, asked: _Asked) -> tuple[Claim, bool]:
         """Return the claim that counts, and whether an earlier submission with the same key made it."""
+        ours = self._ours(asked)
+        claim = await self._make(ours)
+        if claim.body_sha256 != ours.body_sha256:
+            raise Refused("key_reused", "it came with another image or other parameters before")
+        return claim, claim.id != ours.id
+
+    async def _make(self, ours: Claim) -> Claim:
+        """Return the claim that counts; our own, unclaimed, where the store is away and there is no key."""
         crash_at("submitter.before_claim")
+        try:
+            claim = await self._platform.store.claims.make(ours)
+        except Unavailable as error:
+            if ours.key is not None:
+                raise  # without its claim a repeat could not be told from a new question
+            log.warning("submitter.unclaimed", query_id=ours.id, error=str(error))
+            return ours
+        crash_at("submitter.claimed")
+        return claim
+
+    def _ours(self, asked: _Asked) -> Claim:
+        """Return the claim that a new question makes."""
         question, now = asked.question, self._platform.clock.now()
         request = _request(asked, question.query_id or new_id(IMAGE_QUERY, now), now)
-        ours = Claim(
+        return Claim(
             tenant=question.tenant,
             id=request.query_id,
             key=question.key,
@@ -188,16 +221,6 @@ class Submissions:
             created_at=now,
             expires_at=now + timedelta(hours=self._platform.settings.claim_hours),
         )
-        try:
-            claim = await self._platform.store.claims.make(ours)
-        except Unavailable as error:
-            if question.key is not None:
-                raise  # without its claim a repeat could not be told from a new question
-            log.warning("submitter.unclaimed", query_id=ours.id, error=str(error))
-            return ours, False
-        if claim.body_sha256 != ours.body_sha256:
-            raise Refused("key_reused", "it came with another image or other parameters before")
-        return claim, claim.id != ours.id
 
     async def _record_of(self, claim: Claim) -> QueryDocument | None:
         key = QueryKey(claim.tenant, claim.id)

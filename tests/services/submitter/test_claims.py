@@ -4,14 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from services.kit.store.documents import QueryKey
-from services.kit.store.port import Swap
+from services.kit.store.port import Claims, Swap
+from services.kit.store.records import Claim
+from services.kit.store.sqlite import SqliteStore
 from tests.support.documents import make_document
 from tests.support.images import make_jpeg
 from tests.support.submitting import TENANT, Door, open_door, rows_in
+from tests.support.until import until
 
 JPEG = make_jpeg()
 KEY = {"Idempotency-Key": "gate-3/000017"}
@@ -37,6 +41,52 @@ async def test_without_a_key_every_submission_is_a_question_of_its_own(door: Doo
     responses = await asyncio.gather(*(door.ask(JPEG) for _ in range(20)))
     assert len({response.json()["id"] for response in responses}) == 20
     assert rows_in(door.store_path)["claims"] == 20
+
+
+class SlowClaims:
+    """The store's claims, made when they are let go."""
+
+    def __init__(self, inner: Claims) -> None:
+        self._inner = inner
+        self.asked = asyncio.Event()
+        self.go = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def make(self, claim: Claim) -> Claim:
+        self.asked.set()
+        await self.go.wait()
+        return await self._inner.make(claim)
+
+
+async def test_a_question_is_accepted_when_it_is_claimed_and_published(door: Door) -> None:
+    store = cast("SqliteStore", door.platform.store)
+    slow = SlowClaims(store.claims)
+    store.claims = cast("Any", slow)
+    asking = asyncio.create_task(door.ask(JPEG))
+    await slow.asked.wait()
+
+    async def published() -> bool:
+        return len(await door.published()) == 1
+
+    await until(published)  # at the same time as the claim, which is not there yet
+    assert not asking.done()
+    slow.go.set()
+    query_id = (await asking).json()["id"]
+    assert await store.claims.find(QueryKey(TENANT, query_id)) is not None
+
+
+async def test_with_a_key_nothing_is_published_before_the_claim_is_made(door: Door) -> None:
+    store = cast("SqliteStore", door.platform.store)
+    slow = SlowClaims(store.claims)
+    store.claims = cast("Any", slow)
+    first, second = (asyncio.create_task(door.ask(JPEG, headers=KEY)) for _ in range(2))
+    await slow.asked.wait()
+    assert await door.published() == []
+    slow.go.set()
+    assert (await first).json()["id"] == (await second).json()["id"]
+    assert len({event.id for event in await door.published()}) == 1
 
 
 async def test_the_key_holds_after_a_restart(tmp_path: Path) -> None:
