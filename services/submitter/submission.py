@@ -55,7 +55,7 @@ class Question:
 class Accepted:
     """A question that is durable.
 
-    `document` is the record that a repeat found; None means that this call published the question.
+    `document` is the record that a repeat found, None if there is none.
     """
 
     claim: Claim
@@ -115,7 +115,7 @@ class Submissions:
         """Accept `question`; once this returned it survives the death of any process.
 
         The same question with the same key gets the same ID, from calls in parallel too, and is published again
-        unless its record is there. Nothing is stored of a question that is refused.
+        unless its record is there, with the question. Nothing is stored of a question that is refused.
 
         Raises:
             Refused: the question is wrong: key_invalid, key_reused, metadata_invalid, detector_not_found,
@@ -131,7 +131,8 @@ class Submissions:
                 # An ID that the client has minted says nothing of whether it is new.
                 known = repeated or question.query_id is not None
                 document = await self._record_of(claim) if known else None
-                if document is None:
+                if document is None or document.request is None:
+                    # Without its question if only the workers' queue took it before, and the other one was full.
                     await self._publish(asked, Accepted(claim=claim))
             crash_at("submitter.confirmed")
         self._platform.metrics.submitted.labels("repeated" if repeated else "accepted").inc()

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.http.queries import Query
 from infra.drill.doors import Doors
 from infra.drill.installation import Installation
 from infra.drill.journal import Journal
@@ -28,6 +29,8 @@ class Tried:
     """What became of the questions. `during` counts what the doors answered while it happened."""
 
     findings: Findings
+    acknowledged: frozenset[str]
+    stored: Sequence[Query]
     problems: list[str]
     during: Counter[str]
 
@@ -80,9 +83,11 @@ async def tried(
                 await asyncio.sleep(WARM_UP_S)
                 load.stopping.set()
             assert await settle(load, installation, limit_s=settle_s) == []
-            findings = judge(journal.record, await doors.all_queries())
+            stored = await doors.all_queries()
+            findings = judge(journal.record, stored)
+            acknowledged = frozenset(journal.record.acknowledged.values())
     log.info("%s; meanwhile the doors answered %s", findings.counters, dict(during))
-    return Tried(findings, load.problems, during)
+    return Tried(findings, acknowledged, stored, load.problems, during)
 
 
 def connections_lost(installation: Installation) -> list[str]:

@@ -145,6 +145,17 @@ async def test_a_repeat_whose_record_is_there_publishes_nothing_and_shows_it(doo
     assert len(await door.published()) == 1
 
 
+async def test_a_repeat_publishes_again_what_is_answered_and_has_lost_its_question(door: Door) -> None:
+    """One of its two queues was full, so it was refused; the workers had it all the same."""
+    query_id = (await door.ask(JPEG, headers=KEY)).json()["id"]
+    document = make_document(query_id, tenant=TENANT, state="answered", requested=False)
+    await door.platform.store.queries.swap([Swap(document, 0)])
+    response = await door.ask(JPEG, headers=KEY)
+    assert (response.status_code, response.json()["id"]) == (202, query_id)
+    first, again = await door.published()
+    assert (again.id, again.payload) == (first.id, first.payload)
+
+
 async def test_a_repeat_of_an_erased_query_says_so(door: Door) -> None:
     query_id = (await door.ask(JPEG, headers=KEY)).json()["id"]
     now = door.platform.clock.now()
