@@ -56,7 +56,8 @@ class PartWorker:
         crash_at("search.parts.working")
         started = time.monotonic()
         try:
-            stored = (await self._store.search_rows.recorded(key)).get(part.part) or await self._store_part(key, part)
+            known = await self._store.search_rows.recorded(key, [part.part])
+            stored = known.get(part.part) or await self._store_part(key, part)
         except Refused as error:
             now = self._clock.now()
             return Done([facts.failed(event, part.query_id, error.code, str(error), at=now)], proves=False)

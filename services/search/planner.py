@@ -76,16 +76,22 @@ class Planner:
         if document is not None and document.ended:
             log.info("search.stopped", query_id=asked.query_id, state=document.state, part=asked.part)
             return Done(proves=False)
-        recorded = await self._store.search_rows.recorded(key)
-        if all(number in recorded for number in range(1, asked.parts + 1)):
-            return self._assemble(event, asked)
-        chain = range(asked.part + asked.stride, asked.parts + 1, asked.stride)
-        following = next((number for number in chain if number not in recorded), None)
-        if following is None:
-            return Done()
+        following = await self._following(key, asked)
+        if following is None:  # this chain is at its end; the last one to get there sees that all are
+            recorded = await self._store.search_rows.recorded(key)
+            whole = all(number in recorded for number in range(1, asked.parts + 1))
+            return self._assemble(event, asked) if whole else Done()
         spans = _spans(asked.search_type, asked.query_json, asked.days)
         part = _part(asked, following, spans, days=asked.days, stride=asked.stride)
         return Done([facts.part(event, part, at=self._clock.now())])
+
+    async def _following(self, key: QueryKey, asked: SearchPart) -> int | None:
+        """Return the next part of the chain that is not recorded: nearly always the one after this."""
+        chain = range(asked.part + asked.stride, asked.parts + 1, asked.stride)
+        for number in chain:
+            if not await self._store.search_rows.recorded(key, [number]):
+                return number
+        return None
 
     def _assemble(self, event: Event[Payload], part: SearchPart) -> Outcome:
         whole = SearchAssemble(

@@ -139,7 +139,7 @@ class Searching:
         async def ended() -> bool:
             return (await self.status(path))["search_result"]["data_uri"] is not None
 
-        await until(ended)
+        await until(ended, timeout_s=45)
         return await self.status(path)
 
     async def rows(self, path: str) -> list[dict[str, Any]]:

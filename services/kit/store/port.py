@@ -236,8 +236,8 @@ class SearchRows(Protocol):
         """
         ...
 
-    async def recorded(self, key: QueryKey) -> Mapping[int, RecordedPart]:
-        """Return the parts that are whole. Sees every `put` that returned before."""
+    async def recorded(self, key: QueryKey, among: Sequence[int] | None = None) -> Mapping[int, RecordedPart]:
+        """Return the parts that are whole, all or `among` some. Sees every `put` that returned before."""
         ...
 
     async def get(self, key: QueryKey, part: int, chunk: int) -> bytes | None:

@@ -1,7 +1,7 @@
 """Rows of searches in SQLite: a part and its chunks are written in one commit."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from services.kit.database import Database
@@ -37,12 +37,17 @@ class SqliteSearchRows:
 
         await self._database.write(work)
 
-    async def recorded(self, key: QueryKey) -> Mapping[int, RecordedPart]:
+    async def recorded(self, key: QueryKey, among: Sequence[int] | None = None) -> Mapping[int, RecordedPart]:
         """See `port.SearchRows.recorded`."""
+        statement = "SELECT part, chunks, rows, size_bytes FROM search_parts WHERE tenant = ? AND id = ?"
 
         def work(connection: sqlite3.Connection) -> dict[int, RecordedPart]:
-            statement = "SELECT part, chunks, rows, size_bytes FROM search_parts WHERE tenant = ? AND id = ?"
-            return {row[0]: RecordedPart(*row[1:]) for row in connection.execute(statement, key)}
+            if among is None:
+                rows = connection.execute(statement, key).fetchall()
+            else:
+                found = (connection.execute(f"{statement} AND part = ?", (*key, part)).fetchone() for part in among)
+                rows = [row for row in found if row is not None]
+            return {row[0]: RecordedPart(*row[1:]) for row in rows}
 
         return await self._database.read(work)
 

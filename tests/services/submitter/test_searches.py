@@ -1,6 +1,7 @@
 """What a search is refused for: always with a status that the AuroraX client understands, and nothing stored."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from contracts.topics import FACTS, SEARCH_PLANS
 from services.gateway.service import create as create_gateway
+from services.kit.errors import Unavailable
 from services.submitter.service import create as create_submitter
 from tests.support.documents import NOW
 from tests.support.searching import TENANT, Searching, conjunction_query, searching
@@ -95,6 +97,25 @@ async def test_an_id_past_its_retention_says_so(house: Searching) -> None:
     old = "/api/v1/conjunctions/requests/sr_" + "00" + "A" * 25
     message = (await house.http.get(old)).json()["error_message"]
     assert "removed 30 days after they were asked" in message
+
+
+async def test_the_address_of_the_status_is_the_public_one(tmp_path: Path) -> None:
+    services, public = (create_submitter, create_gateway), "https://sky.example.org/aurora/"
+    async with searching(tmp_path, services, public_url=public, anonymous_tenant="default") as running:
+        answer = await running.http.post("/api/v1/conjunctions/search", json=conjunction_query())
+    assert re.fullmatch(
+        r"https://sky\.example\.org/aurora/api/v1/conjunctions/requests/sr_\w{27}", answer.headers["location"]
+    )
+
+
+async def test_a_bus_that_is_away_is_a_503_that_the_client_can_read(house: Searching) -> None:
+    async def away(messages: Any) -> None:
+        raise Unavailable(f"the bus is away: {len(messages)} not sent")
+
+    house.platform.bus.publish = away  # type: ignore[method-assign]
+    answer = await house.http.post("/api/v1/conjunctions/search", json=conjunction_query())
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/json")
+    assert "the bus is away" in answer.json()["error_message"]
 
 
 async def test_the_old_and_the_new_forms_of_a_query_are_taken(house: Searching) -> None:

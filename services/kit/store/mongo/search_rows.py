@@ -44,9 +44,12 @@ class MongoSearchRows:
         }
         await self._parts.write([ReplaceOne({"_id": {"$eq": record["_id"]}}, record, upsert=True)])
 
-    async def recorded(self, key: QueryKey) -> Mapping[int, RecordedPart]:
+    async def recorded(self, key: QueryKey, among: Sequence[int] | None = None) -> Mapping[int, RecordedPart]:
         """See `port.SearchRows.recorded`."""
-        rows = await self._parts.find({"of": {"$eq": key_of(*key)}}, fields=_RECORD)
+        wanted: Row = {"of": {"$eq": key_of(*key)}}
+        if among is not None:
+            wanted = {"_id": {"$in": [_part(key, part) for part in among]}}
+        rows = await self._parts.find(wanted, fields=_RECORD)
         return {row["part"]: RecordedPart(row["chunks"], row["rows"], row["size_bytes"]) for row in rows}
 
     async def get(self, key: QueryKey, part: int, chunk: int) -> bytes | None:

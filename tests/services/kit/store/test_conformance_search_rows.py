@@ -13,6 +13,8 @@ async def test_a_part_comes_back_chunk_by_chunk(store: Store) -> None:
     await store.search_rows.put(KEY, 3, Packed(chunks, 7, 2**40), later(60))
     await store.search_rows.put(KEY, 1, Packed([], 0, 0), later(60))
     assert await store.search_rows.recorded(KEY) == {1: RecordedPart(0, 0, 0), 3: RecordedPart(3, 7, 2**40)}
+    assert await store.search_rows.recorded(KEY, [2, 3]) == {3: RecordedPart(3, 7, 2**40)}
+    assert await store.search_rows.recorded(KEY, []) == {}
     assert [await store.search_rows.get(KEY, 3, number) for number in range(4)] == [*chunks, None]
 
 
