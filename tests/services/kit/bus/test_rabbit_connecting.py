@@ -151,16 +151,17 @@ async def test_when_a_member_is_lost_the_next_one_is_taken(place: str) -> None:
                 lost.refuse(on=False)
 
 
+@pytest.mark.timeout(120)
 async def test_a_password_that_is_changed_meanwhile_is_named(place: str) -> None:
     with user_of(place, Permissions(configure=".*", write=".*", read=".*")) as url:
         name = urlsplit(url).username or ""
         async with proxying(url) as proxy, RabbitBus(proxy.url(url)) as bus:
             await asyncio.to_thread(amqp_server().ctl, "change_password", name, "another")
-            await bus.check()  # what is connected stays so
+            await until(lambda: _works(bus), timeout_s=20)  # what is connected stays so
             proxy.cut()
-            await until(lambda: _refused(bus), timeout_s=20)
+            await until(lambda: _refused(bus), timeout_s=30)
             await asyncio.to_thread(amqp_server().ctl, "change_password", name, "secret")
-            await until(lambda: _works(bus), timeout_s=20)
+            await until(lambda: _works(bus), timeout_s=30)
 
 
 async def _refused(bus: RabbitBus) -> bool:
