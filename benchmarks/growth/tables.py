@@ -7,7 +7,9 @@ from benchmarks.markdown import section, table
 
 
 def sections(growth: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a section for each part that was measured."""
+    """Yield the picture, and a section for each part that was measured."""
+    if growth:
+        yield section("Growth", "![What was measured, over what there was more of](growth.png)\n")
     if "waiting" in growth:
         rows = [(p["waiting"], p["submit_ms"], p["lookup_ms"], f"{p['answers_per_s']:.0f}") for p in growth["waiting"]]
         head = ("queries waiting", "submit, ms", "lookup, ms", "answers/s when the worker goes on")
