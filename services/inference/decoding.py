@@ -30,6 +30,8 @@ T = TypeVar("T")
 _LIMIT_S = 30.0
 """Longest time for one image, and for a child to start; the largest images allowed take about one second."""
 _TRIES = 2
+_TOGETHER_BYTES = 16 * 1024 * 1024
+"""Images that a child is given at once: what they weigh lies in the memory that it has for the pixels of one."""
 _OURS = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000002000000020802000000fdd49a730000000e4944415478da6368000306"
     "0805002a0e060108f60ca10000000049454e44ae426082"
@@ -119,6 +121,8 @@ class DecodePool:
 
     def _together(self, images: Sequence[bytes], wanted: ManifestInput) -> Sequence[Decoded | Refused]:
         """Ask once about all of them; when that fails, about each alone, so that only the culprit fails."""
+        if len(images) > 1 and sum(map(len, images)) > _TOGETHER_BYTES:
+            return [_kept(result) for image in images for result in self._together([image], wanted)]
         if len(images) > 1:
             try:
                 return self._ask(images, wanted)

@@ -110,7 +110,7 @@ class ModelLibrary:
             seconds=round(time.monotonic() - began, 3),
         )
         if self._make_room((record.tenant, record.id), model.memory_bytes):
-            await loop.run_in_executor(self._executor, give_back)
+            loop.run_in_executor(self._executor, give_back)  # nobody waits: it may stand behind another load
         return model
 
     def _read(self, data: bytes, digest: str, manifest: Manifest) -> LoadedModel:

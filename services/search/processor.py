@@ -28,7 +28,7 @@ class Processor:
     def __init__(self, stack: AsyncExitStack) -> None:
         """Open it; leaving `stack` ends it once the work in hand is done."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="search")
-        stack.callback(self._thread.shutdown, wait=True, cancel_futures=True)
+        stack.push_async_callback(asyncio.to_thread, self._thread.shutdown, wait=True, cancel_futures=True)
         self._numbers = count()
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._busy = False

@@ -144,7 +144,8 @@ async def _is_stored(platform: Platform, claim: Claim) -> bool:
     document = (await platform.store.queries.load([key])).get(key)
     if document is not None and document.erased_at is not None:
         raise Refused("query_erased", f"{claim.id} was asked with this key and deleted since")
-    return document is not None
+    # A document without its question is of facts that came before it; nobody else will publish it again.
+    return document is not None and document.request is not None
 
 
 def check_sources(query: SearchQuery, sources: Sequence[SourceRecord]) -> None:

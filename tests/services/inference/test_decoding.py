@@ -136,6 +136,16 @@ async def test_of_images_decoded_together_a_crash_costs_only_its_own(
         assert (together.pixels == single.pixels).all()
 
 
+async def test_images_that_weigh_too_much_together_are_decoded_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.inference.decoding._TOGETHER_BYTES", 10)
+    async with pool_of() as pool:
+        results = await decode_all(pool, [images.make_jpeg(1), images.damaged_jpeg(), images.make_png(2)])
+        last = await decode(pool, images.make_png(2))
+    assert [isinstance(result, Refused) for result in results] == [False, True, False]
+    assert isinstance(results[2], Decoded)
+    assert (results[2].pixels == last.pixels).all()
+
+
 async def test_images_decoded_together_get_a_second_chance_when_their_child_is_killed() -> None:
     async with pool_of() as pool:
         await decode(pool, images.make_jpeg())

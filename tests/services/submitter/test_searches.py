@@ -12,8 +12,9 @@ import pytest
 from contracts.topics import FACTS, SEARCH_PLANS
 from services.gateway.service import create as create_gateway
 from services.kit.errors import Unavailable
+from services.kit.store.port import Swap
 from services.submitter.service import create as create_submitter
-from tests.support.documents import NOW
+from tests.support.documents import NOW, make_document
 from tests.support.searching import TENANT, Searching, conjunction_query, searching
 from tests.support.submitting import rows_in
 
@@ -152,6 +153,23 @@ async def test_one_key_in_parallel_gives_one_search(house: Searching, tmp_path: 
     assert len({answer.headers["location"] for answer in answers}) == 1
     assert rows_in(tmp_path / "store.sqlite")["claims"] == 1
     assert (await _ask(house, {})).headers["location"] != answers[0].headers["location"]
+
+
+async def test_a_repeat_publishes_again_what_is_known_without_its_question(house: Searching) -> None:
+    """One of its two queues was full, so it was refused; the planner had it all the same."""
+    plans = await house.platform.bus.subscribe(SEARCH_PLANS)
+    first = await _ask(house)
+    claim = await house.platform.store.claims.by_key(TENANT, _KEY["Idempotency-Key"])
+    assert claim is not None
+    document = make_document(claim.id, requested=False).model_copy(update={"kind": "search"})
+    await house.platform.store.queries.swap([Swap(document, 0)])
+    again = await _ask(house)
+    assert (again.status_code, again.headers["location"]) == (202, first.headers["location"])
+    async with asyncio.timeout(5):
+        taken = [*await plans.receive(2)]
+        while len(taken) < 2:
+            taken += await plans.receive(2)
+    assert taken[0].message.body == taken[1].message.body
 
 
 async def test_a_key_stands_for_one_query(house: Searching) -> None:

@@ -217,8 +217,13 @@ async def declare(channel: AbstractChannel, spec: QueueSpec) -> None:
     """
     try:
         async with translated(f"declaring queue {spec.name}", refusals=True):
+            # A broadcast's queue goes with its consumer: the connection may live on for months.
             await channel.queue_declare(
-                spec.name, durable=spec.durable, exclusive=not spec.durable, arguments=dict(spec.arguments)
+                spec.name,
+                durable=spec.durable,
+                exclusive=not spec.durable,
+                auto_delete=not spec.durable,
+                arguments=dict(spec.arguments),
             )
             for binding in spec.bindings:
                 await channel.queue_bind(spec.name, binding.exchange, binding.pattern)

@@ -16,6 +16,7 @@ from pamqp.header import ContentHeader
 
 from contracts.topics import DEAD, FACTS, IMAGE_QUERIES, MODEL_CHECKS, WAKE_UPS
 from infra.drill.proxy import proxying
+from infra.local.rabbitmq import vhost_of
 from services.kit.bus.port import DEAD_ATTEMPTS, DEAD_QUEUE, DEAD_REASON, Delivery, Subscription, delivery_limit
 from services.kit.bus.rabbit.bus import RabbitBus
 from services.kit.bus.rabbit.topology import EXCHANGES
@@ -23,6 +24,7 @@ from services.kit.errors import Unavailable
 from tests.support.buses import bodies, expect_depth, take
 from tests.support.messages import CHECK_MODEL, STORED, SUBMITTED, message, numbered, numbers
 from tests.support.rabbit import empty_place, raw_channel
+from tests.support.servers import amqp_server
 from tests.support.until import until
 
 
@@ -122,6 +124,20 @@ async def test_a_receive_waits_while_the_broker_is_away(place: str) -> None:
         await until(lambda: _healthy(bus))
         await publisher.publish([message(STORED, b"heard")])
         assert bodies(await take(broadcast, 1)) == [b"heard"]
+
+
+async def test_who_hears_a_broadcast_no_more_leaves_no_queue_behind(bus: RabbitBus, place: str) -> None:
+    for _ in range(3):
+        await (await bus.subscribe(WAKE_UPS)).close()
+
+    async def queues() -> str:
+        return await asyncio.to_thread(amqp_server().ctl, "list_queues", "--vhost", vhost_of(place), "name")
+
+    assert "wake_ups" not in await queues()
+    heard = await bus.subscribe(WAKE_UPS)
+    assert (await queues()).count("wake_ups") == 1
+    await bus.publish([message(STORED, b"heard")])
+    assert bodies(await take(heard, 1)) == [b"heard"]
 
 
 async def test_nothing_is_lost_or_left_while_the_wire_is_cut_again_and_again(place: str) -> None:
