@@ -8,10 +8,14 @@ contracts/http/routes.py alone. `--check` compares with the committed file and w
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
+
+from fastapi.responses import JSONResponse
 
 from contracts.http.problems import PROBLEMS
 from contracts.http.routes import ROUTES, SMALL_BODY, Route
+from services.kit.aurorax import PREFIX, error_response
 
 FILE = Path(__file__).with_name("haproxy.cfg")
 _ERRORS = {
@@ -23,6 +27,9 @@ _ERRORS = {
     504: ("unavailable", "no answer in time; whether it took effect is not known"),
 }
 """What the proxy says by itself: status, code of the table of problems, detail."""
+_DOORS = ("submitter", "gateway")
+_AURORAX = "aurorax_"
+"""Before the name of a door: the same door, with errors that the AuroraX client can read."""
 
 _HEAD = """\
 # Written by `python -m infra.compose.edge` from contracts/http/routes.py; do not edit.
@@ -55,16 +62,9 @@ resolvers network
     hold obsolete 5s
 
 # Alive, not ready: a door whose store is away still answers, and says itself what it cannot do.
-backend submitter
-    option httpchk GET /livez
-    default-server check inter 2s fall 3 rise 1 resolvers network init-addr none
-    server-template submitter- 8 submitter:8470
+"""
 
-backend gateway
-    option httpchk GET /livez
-    default-server check inter 2s fall 3 rise 1 resolvers network init-addr none
-    server-template gateway- 8 gateway:8470
-
+_END = """
 backend grafana
     default-server check inter 5s resolvers network init-addr none
     server-template grafana- 1 grafana:3000
@@ -88,18 +88,25 @@ def configuration() -> str:
         "    acl no_submitter nbsrv(submitter) lt 1",
         "    acl no_gateway nbsrv(gateway) lt 1",
         "    monitor fail if no_submitter or no_gateway",
-        # Health and figures of single services are the operator's; /edgez says whether both doors are open.
-        "    http-request return status 404 if { path /metrics /readyz /livez }",
+        # Health and figures of single services are the operator's; /edgez says whether both doors are open. The
+        # services decode a path before they look it up, so it is decoded here too.
+        "    http-request return status 404 if { path,url_dec -m str /metrics /readyz /livez }",
+        f"    acl is_aurorax path_beg {PREFIX}/",
         f"    http-request set-var(txn.limit) int({SMALL_BODY})",
         *(f"    http-request set-var(txn.limit) int({route.body_limit}) if {_condition(route)}" for route in larger),
-        "    http-request deny deny_status 413 if { req.hdr(content-length),sub(txn.limit) gt 0 }",
-        *(f"    use_backend submitter if {_condition(route)}" for route in doors),
+        "    acl is_too_large req.hdr(content-length),sub(txn.limit) gt 0",
+        f"    http-request return {_aurorax_error(413, answer=True)} if is_too_large is_aurorax",
+        "    http-request deny deny_status 413 if is_too_large",
+        *(f"    use_backend {_backend(route)} if {_condition(route)}" for route in doors),
         # With the profile `monitoring`; it has users of its own.
         "    acl has_grafana nbsrv(grafana) gt 0",
         "    use_backend grafana if has_grafana { path_beg /grafana/ }",
+        f"    use_backend {_AURORAX}gateway if is_aurorax",
         "    default_backend gateway",
     ]
-    return _HEAD + "".join(f"    {line}\n" for line in _errors()) + "\n".join(lines) + "\n" + _TAIL
+    errors = "".join(f"    {line}\n" for line in _errors())
+    backends = "\n".join(_door(door, own) for door in _DOORS for own in ((), _aurorax_lines()))
+    return _HEAD + errors + "\n".join(lines) + "\n" + _TAIL + backends + _END
 
 
 def main() -> None:
@@ -121,6 +128,48 @@ def _condition(route: Route) -> str:
     return f"{{ method {route.method} }} {{ path_reg ^{pattern}$ }}"
 
 
+def _backend(route: Route) -> str:
+    return f"{_AURORAX if route.path.startswith(PREFIX) else ''}{route.service}"
+
+
+def _door(door: str, own: Sequence[str]) -> str:
+    lines = [
+        f"backend {_AURORAX if own else ''}{door}",
+        "option httpchk GET /livez",
+        "default-server check inter 2s fall 3 rise 1 resolvers network init-addr none",
+        f"server-template {door}- 8 {door}:8470",
+        *own,
+    ]
+    return "\n    ".join(lines) + "\n"
+
+
+def _aurorax_lines() -> tuple[str, ...]:
+    """The errors of the AuroraX surface; an http-error keeps its status, so that is changed once it is made."""
+    own = [status for status in _ERRORS if status != 413]  # that one the frontend says before it chooses a door
+    told = {status: _aurorax(status).status_code for status in own}
+    return (
+        *(f"http-error {_aurorax_error(status)}" for status in own),
+        *(
+            f"http-after-response set-status {told[status]} if {{ status {status} }}"
+            for status in own
+            if told[status] != status
+        ),
+    )
+
+
+def _aurorax(status: int) -> JSONResponse:
+    """What the services themselves say there: that client takes some statuses for success and trips over others."""
+    return error_response(*_ERRORS[status])
+
+
+def _aurorax_error(status: int, *, answer: bool = False) -> str:
+    """What is said for `status`: as an `answer` under the status that the client reads, else under its own."""
+    error = _aurorax(status)
+    said = error.status_code if answer else status
+    body = bytes(error.body).decode()
+    return f"status {said} content-type {error.media_type} string '{body}'{_again(status)}"
+
+
 def _errors() -> list[str]:
     lines = []
     for status, (code, detail) in _ERRORS.items():
@@ -129,9 +178,14 @@ def _errors() -> list[str]:
             f'{{"type":"urn:sightline:problem:{code}","title":"{title}","status":{status},"code":"{code}",'
             f'"detail":"{detail}"}}'
         )
-        again = " hdr Retry-After 2" if status >= 502 else ""
-        lines.append(f"http-error status {status} content-type application/problem+json string '{body}'{again}")
+        lines.append(
+            f"http-error status {status} content-type application/problem+json string '{body}'{_again(status)}"
+        )
     return lines
+
+
+def _again(status: int) -> str:
+    return " hdr Retry-After 2" if status >= 502 else ""
 
 
 if __name__ == "__main__":

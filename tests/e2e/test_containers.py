@@ -112,8 +112,12 @@ def test_the_proxy_holds_limits_and_lets_long_polls_pass(stack: Stack) -> None:
             assert (anonymous.status_code, anonymous.json()["code"]) == (401, "not_authenticated")
             for path in ("/metrics", "/readyz", "/livez"):
                 assert client.get(path).status_code == 404, path
+            assert _answer_to(stack, b"GET /%6detrics HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 404")
             large = client.post("/v1/detectors", content=b" " * 70_000, headers={"content-type": "application/json"})
             assert (large.status_code, large.json()["code"]) == (413, "body_too_large")
+            large = client.post("/api/v1/data_sources", content=b" " * 300_000)
+            assert (large.status_code, large.headers["content-type"]) == (400, "application/json")
+            assert set(large.json()) == {"error_code", "error_message"}
             image = levels.image(3)[0]
             assert len(image) > 70_000
             assert _submit(client, 3).status_code == 202
