@@ -21,10 +21,11 @@ from infra.passwords import PasswordFolder
 from services.kit.auth import hash_secret, key_id_of, pepper_of
 from services.kit.bus.rabbit.install import declare_topology
 from services.kit.clock import SystemClock
-from services.kit.errors import PlatformError
+from services.kit.errors import ConfigError, PlatformError
 from services.kit.logging import configure, redact
 from services.kit.settings import Settings, load
 from services.kit.store.mongo.store import MongoStore
+from services.kit.store.port import Store
 from services.kit.store.records import TokenRecord
 
 _TOKEN_NAME = "first"  # noqa: S105 - a name for people
@@ -43,20 +44,31 @@ async def prepare(settings: Settings, secrets: Path) -> None:
     administrator = mongodb.url_of(address=STORE, password=password, database=DATABASE)
     create_users(administrator, passwords)
     async with MongoStore(administrator) as store:  # opening it makes the indexes
-        await _add_token(store, settings, (secrets / "token").read_text().strip())
+        await add_first_token(store, settings, (secrets / "token").read_text().strip())
     await declare_topology(settings.bus_url, settings.lanes, queue_limit_bytes=settings.queue_limit_bytes)
 
 
-async def _add_token(store: MongoStore, settings: Settings, token: str) -> None:
-    """Let the first token in, once: one that was revoked stays so."""
-    if await store.tokens.find(key_id_of(token)) is not None:
+async def add_first_token(store: Store, settings: Settings, token: str) -> None:
+    """Let the first token in, once: one that was revoked stays so.
+
+    Raises:
+        ConfigError: it was let in under another pepper, and would be refused now.
+    """
+    secret_hash = hash_secret(token, pepper_of(settings))
+    known = await store.tokens.find(key_id_of(token))
+    if known is not None:
+        if known.secret_hash != secret_hash and known.removed_at is None:
+            raise ConfigError(
+                "the first token was made with another token-pepper: bring that one back, or remove `token` from the "
+                "folder of secrets as well and run `python -m infra.compose.secret_files`"
+            )
         return
     now = SystemClock().now()
     record = TokenRecord(
         tenant=settings.operator_tenant,
         id=key_id_of(token),
         name=_TOKEN_NAME,
-        secret_hash=hash_secret(token, pepper_of(settings)),
+        secret_hash=secret_hash,
         scopes=SCOPES,
         created_at=now,
         updated_at=now,

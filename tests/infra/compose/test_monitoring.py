@@ -1,10 +1,13 @@
 """Dashboard and alerts name only metrics that there are; tests/e2e/test_containers.py asks a real Prometheus."""
 
 import json
+import re
 from typing import Any
 
 import yaml
 
+from contracts.topics import QUEUES
+from services.kit.bus.rabbit.topology import parking_name
 from services.kit.metrics import Metrics
 from tests.support.promql import metric_names
 from tests.support.server import ROOT
@@ -54,6 +57,21 @@ def test_every_alert_says_what_how_urgent_and_has_its_row_in_the_documentation()
         assert rule["labels"]["severity"] in {"page", "ticket"}
         assert f"| `{rule['alert']}` |" in page
     assert page.count("| `Sightline") == len(alerts())
+
+
+def test_no_alert_waits_for_a_second_event() -> None:
+    """A counter's row is born with its first event, and over a row's first value `increase` and `delta` are 0."""
+    assert [rule["alert"] for rule in alerts() if any(name in rule["expr"] for name in ("increase(", "delta("))] == []
+
+
+def test_messages_that_wait_for_a_person_are_alerted_on_for_as_long_as_they_wait() -> None:
+    expressions = {rule["alert"]: rule["expr"] for rule in alerts()}
+    assert expressions["SightlineDeadLetters"] == "max by (reason) (sightline_dead_letters_kept) > 0"
+    parked = re.search(r'rabbitmq_queue_messages_ready\{queue=~"([^"]+)"\}\) > 0', expressions["SightlineParked"])
+    assert parked is not None
+    for queue in QUEUES.values():
+        assert re.fullmatch(parked[1], parking_name(queue.queue_name()))
+        assert not re.fullmatch(parked[1], queue.queue_name())
 
 
 def test_every_metric_has_its_row_in_the_documentation() -> None:
