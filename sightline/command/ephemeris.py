@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from sightline.command import ephemeris_generate
-from sightline.command.ephemeris_delivery import Target, deliver, extras, field_of, span_of, target_of
+from sightline.command.ephemeris_delivery import Delivery, Target, deliver, extras, field_of, named, span_of, target_of
 from sightline.command.failures import USAGE, CommandFailed
 from sightline.command.options import Json, Url, only_given
 
@@ -81,21 +81,22 @@ def import_file(
             raise CommandFailed("--off-minute is refuse, drop or interpolate", exit_code=USAGE)
         with files.opened(file, statement) as opened:
             model = field_of(field, kp)
-            rows = files.stretches(opened, off_minute=cast("Any", off_minute), source=target.column_text, field=model)
             layout = opened.layout
+            if layout.source is not None:
+                target = named(target, url)
+            rows = files.stretches(opened, off_minute=cast("Any", off_minute), source=target.column_text, field=model)
             facts: dict[str, str] = {"frame": layout.frame, "unit": layout.unit, "time scale": layout.time_scale}
             traced = {} if model is None else {"footprints": f"{model.text}, to 100 km"}
-            deliver(
-                rows,
-                target,
+            one = Delivery(
+                stretches=rows,
+                target=target,
                 name=str(file),
                 row_name=opened.row_name,
                 facts={**facts, **traced},
                 metadata=traced,
                 most_step=max_step,
-                as_json=as_json,
-                url=url,
             )
+            deliver([one], as_json=as_json, url=url)
 
 
 def _import_sscweb(
@@ -116,16 +117,15 @@ def _import_sscweb(
 
         rows = sscweb.stretches(name.removeprefix(_SSCWEB), *span, endpoint=sscweb_url)
         metadata = {"made_by": "sightline ephemeris import", "from": "NASA SSCWeb"}
-        deliver(
-            rows,
-            target,
+        one = Delivery(
+            stretches=rows,
+            target=target,
             name=name,
             facts=sscweb.FACTS,
             metadata=metadata,
             total=span[1] - span[0],
-            as_json=as_json,
-            url=url,
         )
+        deliver([one], as_json=as_json, url=url)
 
 
 def _statement(said: dict[str, Any], columns: "list[str] | tuple[()]", manifest: Path | None) -> "Statement":

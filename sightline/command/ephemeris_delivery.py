@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -121,58 +121,66 @@ def extras() -> Iterator[None]:
         raise CommandFailed(rule) from error
 
 
-def deliver(
-    stretches: "Iterable[Stretch]",
-    target: Target,
-    *,
-    name: str,
-    row_name: str = "line",
-    facts: Mapping[str, str],
-    most_step: float | None = None,
-    metadata: Mapping[str, object] | None = None,
-    total: int | None = None,
-    as_json: bool,
-    url: str | None,
-) -> None:
-    """Check everything, and only then store it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """Records of one source on their way.
 
     `facts` are shown with the summary, `metadata` is that of a source that is made, `total` how many records will come
     if that is known.
     """
+
+    stretches: "Iterable[Stretch]"
+    target: Target
+    name: str
+    row_name: str = "line"
+    facts: Mapping[str, str]
+    most_step: float | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    total: int | None = None
+
+
+def deliver(deliveries: Iterable[Delivery], *, as_json: bool, url: str | None) -> None:
+    """Check everything of all of them, and only then store the first."""
     from sightline.ephemeris.checking import MOST_STEP_DEGREES, Checker
     from sightline.ephemeris.packing import uploads
     from sightline.ephemeris.spool import Spool
 
-    checker = Checker(name, unit=row_name, most_step=most_step or MOST_STEP_DEGREES)
-    with open_client(url, timeout_s=_TIMEOUT_S) as client, Spool() as spool:
-        source = None if target.check else _found(client, target)
-        with _counted(checker.checked(stretches), total) as checked:
-            spool.fill(uploads(checked))
-        if not target.check:
-            source = source or _created(client, target, metadata or {}, spool)
-            _store(client, source, spool)
-    show(checker.summary, facts, source, as_json=as_json)
+    ready = []
+    with open_client(url, timeout_s=_TIMEOUT_S) as client, ExitStack() as spools:
+        for one in deliveries:
+            checker = Checker(one.name, unit=one.row_name, most_step=one.most_step or MOST_STEP_DEGREES)
+            source = None if one.target.check else _found(client, one.target)
+            spool = spools.enter_context(Spool())
+            with _counted(checker.checked(one.stretches), one.total) as checked:
+                spool.fill(uploads(checked, file=one.name))
+            ready.append((one, source, spool, checker.summary))
+        for one, found, spool, summary in ready:
+            source = found
+            if not one.target.check:
+                source = found or _created(client, one.target, one.metadata, spool)
+                _store(client, source, spool)
+            show(summary, one.facts, source, as_json=as_json)
 
 
-def write_out(
-    stretches: "Iterable[Stretch]",
-    out: Path,
-    *,
-    name: str,
-    facts: Mapping[str, str],
-    total: int | None = None,
-    as_json: bool,
-    **_rest: object,
-) -> None:
+def named(target: Target, url: str | None) -> Target:
+    """Return a source that was given by its identifier with its parts, which its data may state."""
+    if target.identifier is None or target.check:
+        return target
+    with open_client(url, timeout_s=_TIMEOUT_S) as client:
+        source = _found(client, target)
+    return target if source is None else replace(target, parts=(source.program, source.platform))
+
+
+def write_out(one: Delivery, out: Path, *, as_json: bool) -> None:
     """Check everything and write it to a file, which is there only when all was right."""
     from sightline.ephemeris.checking import Checker
     from sightline.ephemeris.writing import written
 
-    checker = Checker(name)
-    with _counted(written(out, checker.checked(stretches)), total) as checked:
+    checker = Checker(one.name)
+    with _counted(written(out, checker.checked(one.stretches)), one.total) as checked:
         for _ in checked:
             pass
-    show(checker.summary, {**facts, "file": str(out)}, None, as_json=as_json)
+    show(checker.summary, {**one.facts, "file": str(out)}, None, as_json=as_json)
 
 
 @contextmanager

@@ -1,19 +1,27 @@
 """Making ephemeris: of the sites of ground instruments, and of spacecraft from their elements."""
 
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sightline.command.ephemeris_delivery import Target, deliver, extras, field_of, span_of, target_of, write_out
+from sightline.command.ephemeris_delivery import (
+    Delivery,
+    Target,
+    deliver,
+    extras,
+    field_of,
+    span_of,
+    target_of,
+    write_out,
+)
 from sightline.command.failures import USAGE, CommandFailed
 from sightline.command.options import Json, Url
 from sightline.command.output import print_table
 
 if TYPE_CHECKING:
     from sightline.ephemeris.sites import Site
-    from sightline.ephemeris.stretch import Stretch
 
 _SitesFile = Annotated[
     Path | None, typer.Option("--sites", help="CSV: program, platform, instrument_type, code, lat, lon.")
@@ -98,22 +106,27 @@ def _ground(
 ) -> None:
     from sightline.ephemeris import ground
 
-    if out is not None and len(chosen) > 1:
-        raise CommandFailed(f"--out takes one site, and {len(chosen)} are meant", exit_code=USAGE)
-    for site in chosen:
-        rows = ground.stretches(site, *span, **options)
-        facts = {"frame": "GEO", "site": f"{site.name}, {site.lat:g} {site.lon:g}"}
-        metadata = {"synthetic": True, "made_by": "sightline ephemeris generate", "other_trace": options["by"]}
-        _put(
-            rows,
-            target_of(site.name, create, check=out is not None),
+    dark = [site for site in chosen if ground.has_dark(site, *span, options["sun_below"])]
+    if not dark:
+        limit = f"the Sun is never lower than {options['sun_below']:g} degrees"
+        raise CommandFailed(f"at no site is there anything to record: {limit} (--sun-below)")
+    if out is not None and len(dark) > 1:
+        raise CommandFailed(f"--out takes one site, and {len(dark)} are meant", exit_code=USAGE)
+    if len(dark) < len(chosen):
+        light = ", ".join(site.name for site in chosen if site not in dark)
+        print(f"left out, the Sun is never low enough (--sun-below): {light}", file=sys.stderr)
+    metadata = {"synthetic": True, "made_by": "sightline ephemeris generate", "other_trace": options["by"]}
+    deliveries = [
+        Delivery(
+            stretches=ground.stretches(site, *span, **options),
+            target=target_of(site.name, create, check=out is not None),
             name=site.name,
-            facts=facts,
+            facts={"frame": "GEO", "site": f"{site.name}, {site.lat:g} {site.lon:g}"},
             metadata=metadata,
-            out=out,
-            as_json=as_json,
-            url=url,
         )
+        for site in dark
+    ]
+    _put(deliveries, out=out, as_json=as_json, url=url)
 
 
 def _space(
@@ -136,24 +149,17 @@ def _space(
     traces = "none" if field is None else f"{field.text}, to 100 km"
     facts = {"frame": "GEO", "satellite": f"{sets[0].number} {sets[0].name}", "footprints": traces}
     metadata = {"synthetic": True, "made_by": "sightline ephemeris generate", "orbit": "SGP4", "footprints": traces}
-    _put(
-        rows,
-        target,
-        name=str(path),
-        facts=facts,
-        metadata=metadata,
-        total=span[1] - span[0],
-        out=out,
-        as_json=as_json,
-        url=url,
+    one = Delivery(
+        stretches=rows, target=target, name=str(path), facts=facts, metadata=metadata, total=span[1] - span[0]
     )
+    _put([one], out=out, as_json=as_json, url=url)
 
 
-def _put(rows: "Iterator[Stretch]", target: Target, *, out: Path | None, **told: Any) -> None:
+def _put(deliveries: list[Delivery], *, out: Path | None, as_json: bool, url: str | None) -> None:
     if out is not None:
-        write_out(rows, out, **told)
+        write_out(deliveries[0], out, as_json=as_json)
         return
-    deliver(rows, target, **told)
+    deliver(deliveries, as_json=as_json, url=url)
 
 
 def _conjugate(name: str) -> str:

@@ -98,6 +98,8 @@ def _mixed(values: Floats, before: Integers, behind: Integers, share: Floats) ->
     """Return places along the great circle between rows; a row's own place as it is, NaN where one is missing."""
     one, other = values[before], values[behind]
     mixed = to_sphere(to_vectors(one) * (1 - share) + to_vectors(other) * share)
+    east = (one[:, 1] > 180.0) | (other[:, 1] > 180.0)  # rows of 0 to 360 degrees: what is between them is so too
+    mixed[east, 1] %= 360.0
     return np.where(share == 0.0, one, mixed)
 
 
@@ -108,7 +110,9 @@ def _snapped(timed: Timed, minutes: Integers, off: Integers) -> Timed:
 
 
 def _joined(last: Timed, timed: Timed) -> Timed:
-    texts = timed.texts if len(timed.texts) == 1 else [*last.texts, *timed.texts]
+    texts = last.texts
+    if len(timed.texts) > 1 or timed.texts[0] != last.texts[0]:
+        texts = [*last.texts, *(timed.texts if len(timed.texts) > 1 else list(timed.texts) * len(timed))]
     radius = None
     if last.radius_km is not None and timed.radius_km is not None:
         radius = np.concatenate([last.radius_km, timed.radius_km])

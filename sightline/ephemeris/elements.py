@@ -12,10 +12,13 @@ import numpy as np
 from sgp4 import omm
 from sgp4.api import WGS72, Satrec
 
-from sightline.ephemeris.errors import BadData
+from sightline.ephemeris.errors import BadData, shown
 
 _LINE_LENGTH = 69
 _CHECKSUM_COLUMN = 69
+_TYPE_COLUMN = 63
+_SGP4_XP = "4"
+_ONLY = "and only elements of SGP4 are read"
 _NUMBER = slice(2, 7)
 _JULIAN_1970 = 2440587.5
 _SGP4_ERRORS = {
@@ -114,6 +117,8 @@ def _check_line(path: Path, number: int, line: str, kind: str) -> None:
     if line[-1] != str(expected):
         rule = f"the checksum is {line[-1]}, and that of the line is {expected}"
         raise BadData(path, rule, line=number, column=str(_CHECKSUM_COLUMN))
+    if kind == "1" and line[_TYPE_COLUMN - 1] == _SGP4_XP:
+        raise BadData(path, f"element type 4 is of SGP4-XP, {_ONLY}", line=number, column=str(_TYPE_COLUMN))
     for first, last in _FIELDS[kind]:
         _check_field(path, number, line, first, last)
 
@@ -145,9 +150,10 @@ def _from_omm(path: Path, text: str) -> list[ElementSet]:
     sets = []
     for number, fields in enumerate(_omm_fields(path, text), 1):
         record = Satrec()
-        missing = [key for key in _OMM_KEYS if fields.get(key) in {None, ""}]
+        missing = [key for key in _OMM_KEYS if fields.get(key) in (None, "")]  # a list has no hash
         if missing:
             raise BadData(path, f"{missing[0]} is missing", line=number, unit="message", column=missing[0])
+        _check_message(path, number, fields)
         try:
             omm.initialize(record, {key: str(value) for key, value in fields.items()})
         except (ValueError, KeyError) as error:
@@ -162,6 +168,24 @@ def _from_omm(path: Path, text: str) -> list[ElementSet]:
     return sets
 
 
+def _check_message(path: Path, number: int, fields: Mapping[str, Any]) -> None:
+    """Refuse what SGP4 would take for elements of its own and put elsewhere."""
+    for key, allowed in _OMM_WORDS.items():
+        word = str(fields.get(key) or allowed[0]).strip()
+        if word.upper() not in allowed:
+            rule = f"{shown(word)} is not {' or '.join(allowed)}"
+            raise BadData(path, rule, line=number, unit="message", column=key)
+    if str(fields["EPHEMERIS_TYPE"]).strip() == _SGP4_XP:
+        rule = f"element type 4 is of SGP4-XP, {_ONLY}"
+        raise BadData(path, rule, line=number, unit="message", column="EPHEMERIS_TYPE")
+
+
+_OMM_WORDS: Mapping[str, Sequence[str]] = {
+    "MEAN_ELEMENT_THEORY": ("SGP4", "SGP/SGP4"),
+    "TIME_SYSTEM": ("UTC",),
+    "CENTER_NAME": ("EARTH",),
+}
+"""What a message may say where it says something."""
 _OMM_NUMBERS = (
     *("MEAN_MOTION", "ECCENTRICITY", "INCLINATION", "RA_OF_ASC_NODE", "ARG_OF_PERICENTER", "MEAN_ANOMALY"),
     *("BSTAR", "MEAN_MOTION_DOT", "MEAN_MOTION_DDOT"),

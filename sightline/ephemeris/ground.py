@@ -47,6 +47,13 @@ def stretches(
         yield Stretch(minutes, {"location_geo": placed[0], "nbtrace": traces[0], "sbtrace": traces[1]}, (TEXT,))
 
 
+def has_dark(site: Site, first_minute: int, until_minute: int, sun_below: float | None) -> bool:
+    """Say whether `stretches` has any minutes for a site."""
+    days = range(first_minute, until_minute, DAY_MINUTES)
+    spans = (np.arange(first, min(first + DAY_MINUTES, until_minute)) for first in days)
+    return sun_below is None or any(is_dark(site, minutes, sun_below).any() for minutes in spans)
+
+
 def is_dark(site: Site, minutes: Integers, sun_below: float) -> Mask:
     """Say at which minutes the Sun is lower than so many degrees above the horizon."""
     up = to_vectors(np.array([[site.lat, site.lon]]))[0]

@@ -8,19 +8,32 @@ from itertools import pairwise
 import numpy as np
 
 from contracts.http.ephemeris import DAY_MINUTES, MOST_DAYS, EphemerisUpload, PackedDay, PackedMetadata
+from sightline.ephemeris.errors import BadData
 from sightline.ephemeris.stretch import Floats, Stretch
 
+MOST_BYTES = 6 * 1024 * 1024
+"""Of JSON in one request: the platform takes 8 MiB, and the last bytes of a limit are nobody's."""
 _FIRST_DAY = date(1970, 1, 1)
 
 
-def uploads(stretches: Iterable[Stretch]) -> Iterator[EphemerisUpload]:
-    """Return the requests that put the minutes of stretches, which come in order and without a minute twice."""
-    days: list[PackedDay] = []
+def uploads(stretches: Iterable[Stretch], *, file: str) -> Iterator[EphemerisUpload]:
+    """Return the requests that put the minutes of stretches, which come in order and without a minute twice.
+
+    Raises:
+        BadData: a day of `file` is larger than a request may be.
+    """
+    days, size = list[PackedDay](), 0
     for parts in _by_day(stretches):
-        days.append(_packed(parts))
-        if len(days) == MOST_DAYS:
+        day = _packed(parts)
+        more = len(day.model_dump_json(exclude_none=True).encode())
+        if more > MOST_BYTES:
+            mebibytes = f"{more / 2**20:.1f} MiB, and a day may have {MOST_BYTES >> 20}"
+            raise BadData(file, f"{day.day} makes {mebibytes}: its metadata are too long, or too many")
+        if days and (len(days) == MOST_DAYS or size + more > MOST_BYTES):
             yield EphemerisUpload(days=tuple(days))
-            days = []
+            days, size = [], 0
+        days.append(day)
+        size += more
     if days:
         yield EphemerisUpload(days=tuple(days))
 

@@ -87,6 +87,34 @@ def test_what_a_search_prints_is_imported_again(sightline: Run, sky: Server, tmp
     assert "column source: 'copies/one' is another source than copies/two" in other.stderr
     assert sightline("ephemeris", "import", printed, *said, *source[:2], url=sky.url).exit_code == 0
     assert stored(sightline, sky, "copies/one") == first
+    station = sightline(
+        "ephemeris", "import", path, "--source", "copies/three/footprint", *source[2:], "--json", url=sky.url
+    )
+    identifier = station.documents[0]["source"]
+    other = sightline("ephemeris", "import", printed, *said, "--source", identifier, url=sky.url)
+    assert other.exit_code == 1
+    assert "column source: 'copies/one' is another source than copies/three" in other.stderr
+
+
+def test_sites_without_a_night_are_left_out_and_nothing_is_stored_before_all_are_right(
+    sightline: Run, sky: Server, tmp_path: Path
+) -> None:
+    path = tmp_path / "sites.csv"
+    lines = ["north/near/asi,NEAR,50,15", "north/far/asi,FAR,78,15"]
+    path.write_text(
+        "\n".join(["program,platform,instrument_type,code,lat,lon", *(one.replace("/", ",") for one in lines)])
+    )
+    day = ("--start", "2020-05-12T00:00", "--end", "2020-05-12T23:59")
+    options = ("ephemeris", "generate", *day, "--sites", path, "--json", "--create", "ground")
+    none = sightline(*options, "--site", "north/far", url=sky.url)
+    assert (none.exit_code, none.stdout) == (1, "")
+    says = "at no site is there anything to record: the Sun is never lower than -12 degrees (--sun-below)"
+    assert none.stderr == f"sightline: {says}\n"
+    made = sightline(*options, "--site", "north", url=sky.url)
+    assert made.stderr == "left out, the Sun is never low enough (--sun-below): north/far/asi\n"
+    assert [one["site"] for one in made.documents] == ["north/near/asi, 50 15"]
+    missing = sightline(*options[:-2], "--site", "north", "--sun-below", "90", url=sky.url)
+    assert (missing.exit_code, missing.stdout) == (3, "")  # one of the two has no source: the other is not put either
 
 
 def test_nothing_of_a_bad_file_is_stored(sightline: Run, sky: Server, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ OTHER = summed(SECOND.replace("25544", "25545"))
         (("ISS (ZARYA)", FIRST, OTHER), "line 3, column 3-7: line 1 is of satellite 25544, and its line 2 of 25545"),
         ((FIRST, summed(SECOND.replace("51.6498", "51.64x8"))), "line 2, column 9-16: '51.64x8' is no number"),
         ((FIRST, summed(SECOND.replace("0003572", "9999999"))), "line 1: these elements are of no orbit"),
+        ((summed(FIRST[:62] + "4" + FIRST[63:]), SECOND), "line 1, column 63: element type 4 is of SGP4-XP, and only"),
         (("nothing of the kind",), "it has no elements"),
         (("",), "it has no elements"),
         (("[]",), "it has no elements"),
@@ -65,6 +66,28 @@ def test_a_file_of_several_satellites_needs_to_be_told_which(tmp_path: Path) -> 
     assert (found.name, found.number, found.line) == ("OTHER", "T0001", 6)
     with pytest.raises(BadData, match="no elements of satellite 5; there are 25544, T0001"):
         read_elements(path, "5")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("EPHEMERIS_TYPE", 4, "element type 4 is of SGP4-XP, and only elements of SGP4 are read"),
+        ("EPHEMERIS_TYPE", [4], "it is no OMM"),
+        ("MEAN_ELEMENT_THEORY", "SGP4-XP", "'SGP4-XP' is not SGP4 or SGP/SGP4"),
+        ("TIME_SYSTEM", "TAI", "'TAI' is not UTC"),
+        ("CENTER_NAME", "MARS", "'MARS' is not EARTH"),
+        ("MEAN_MOTION", [1], "it is no OMM"),
+        ("EPOCH", "", "EPOCH is missing"),
+    ],
+)
+def test_a_message_that_sgp4_would_misread_is_refused(tmp_path: Path, key: str, value: object, says: str) -> None:
+    fields = export_omm(Satrec.twoline2rv(*ISS), "ISS (ZARYA)")
+    path = tmp_path / "e.json"
+    path.write_text(json.dumps([fields, {**fields, key: value}]))
+    where = "message 2" if says == "it is no OMM" else f"message 2, column {key}"
+    with pytest.raises(BadData) as caught:
+        read_elements(path)
+    assert str(caught.value).startswith(f"{path}, {where}: {says}")
 
 
 def test_omm_says_the_same_as_two_lines(tmp_path: Path) -> None:

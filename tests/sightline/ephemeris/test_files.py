@@ -15,7 +15,7 @@ from sightline.ephemeris.checking import Checker
 from sightline.ephemeris.errors import BadData
 from sightline.ephemeris.files import opened, stretches
 from sightline.ephemeris.frames import to_sphere, to_vectors, turned
-from sightline.ephemeris.packing import uploads
+from sightline.ephemeris.packing import MOST_BYTES, uploads
 from sightline.ephemeris.statement import checked
 from sightline.ephemeris.stretch import Stretch
 from sightline.ephemeris.writing import written
@@ -80,6 +80,30 @@ def test_minutes_are_put_between_rows_whatever_the_batches_are() -> None:
     assert found[0].tolist() == found[1].tolist() == found[2].tolist()
 
 
+def test_metadata_stay_with_their_rows_at_the_border_of_batches() -> None:
+    micros = (MINUTE * 60 + 30 + np.arange(3) * 60) * 1_000_000  # a minute has the metadata of the row before it
+    place = np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])
+
+    def batch(first: int, until: int, *texts: str) -> Timed:
+        cut = slice(first, until)
+        return Timed(micros[cut], {"location_geo": place[cut]}, texts, np.arange(3)[cut])
+
+    for batches in (
+        [batch(0, 2, "a", "b"), batch(2, 3, "c")],
+        [batch(0, 1, "a"), batch(1, 3, "b", "c")],
+        [batch(0, 1, "a"), batch(1, 2, "b"), batch(2, 3, "c")],
+    ):
+        made = [one for one, _ in Alignment("interpolate", file="f", column="t", unit="row").aligned(batches)]
+        assert [text for one in made for text in one.all_texts] == ["a", "b"]
+
+
+def test_minutes_between_longitudes_of_0_to_360_are_so_too(tmp_path: Path) -> None:
+    lines = [f"2020-01-01T00:0{time},10,{lon}" for time, lon in (("0:00", 182), ("0:30", 183), ("1:30", 185))]
+    path = write_csv(tmp_path / "p.csv", lines, header="epoch,lat,lon")
+    found = read(path, off_minute="interpolate")
+    assert found.places["location_geo"][:, 1] == pytest.approx([-178, -176])
+
+
 def test_times_of_gps_are_read_and_put_on_minutes_of_utc(tmp_path: Path) -> None:
     lines = [f"2020-01-01T00:0{n}:00,{n / 10},0" for n in range(4)]
     path = write_csv(tmp_path / "p.csv", lines, header="epoch,lat,lon", said=SAID.replace("UTC", "GPS"))
@@ -141,13 +165,27 @@ def test_days_are_packed_across_the_borders_of_stretches() -> None:
     minutes = np.arange(MINUTE - 3, MINUTE + 5)
     place = np.column_stack([np.arange(8.0), np.zeros(8)])
     whole = Stretch(minutes, {"location_geo": place}, [f'{{"n":{n % 2}}}' for n in range(8)])
-    (one,) = uploads([whole])
-    (other,) = uploads([whole.part(slice(0, 5)), whole.part(slice(5, 6)), whole.part(slice(6, 8))])
+    (one,) = uploads([whole], file="f")
+    (other,) = uploads([whole.part(slice(0, 5)), whole.part(slice(5, 6)), whole.part(slice(6, 8))], file="f")
     assert one == other
     assert [(str(day.day), len(day)) for day in one.days] == [("2019-12-31", 3), ("2020-01-01", 5)]
     assert one.days[0].minutes[-1] == 0b111
-    (still,) = uploads([Stretch(minutes[3:], {"location_geo": np.full((5, 2), 7.0)})])
+    (still,) = uploads([Stretch(minutes[3:], {"location_geo": np.full((5, 2), 7.0)})], file="f")
     assert len(still.days[0].location_geo or b"") == 16
+
+
+def test_a_request_is_cut_before_it_is_too_large_and_a_day_that_is_says_so() -> None:
+    def made(days: int, length: int) -> Stretch:
+        minutes = np.arange(MINUTE, MINUTE + days * 1440)
+        texts = [f'{{"n":{n},"t":"{"x" * length}"}}' for n in minutes.tolist()]
+        return Stretch(minutes, {"location_geo": np.zeros((len(minutes), 2))}, texts)
+
+    cut = list(uploads([made(3, 2000)], file="f"))  # 2.8 MiB each
+    assert [len(one.days) for one in cut] == [2, 1]
+    assert all(len(one.model_dump_json(exclude_none=True)) <= MOST_BYTES for one in cut)
+    says = "f: 2020-01-01 makes 6.9 MiB, and a day may have 6: its metadata are too long, or too many"
+    with pytest.raises(BadData, match=says):
+        list(uploads([made(1, 5000)], file="f"))
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
