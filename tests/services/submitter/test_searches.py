@@ -161,7 +161,7 @@ async def test_a_repeat_publishes_again_what_is_known_without_its_question(house
     first = await _ask(house)
     claim = await house.platform.store.claims.by_key(TENANT, _KEY["Idempotency-Key"])
     assert claim is not None
-    document = make_document(claim.id, requested=False).model_copy(update={"kind": "search"})
+    document = make_document(claim.id, tenant=TENANT, requested=False).model_copy(update={"kind": "search"})
     await house.platform.store.queries.swap([Swap(document, 0)])
     again = await _ask(house)
     assert (again.status_code, again.headers["location"]) == (202, first.headers["location"])
