@@ -6,7 +6,7 @@ An operator has them published again or dropped; see docs/adr/0012-a-requeued-qu
 import hashlib
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import ormsgpack
 import structlog
@@ -42,7 +42,7 @@ def as_dead(message: Message) -> Event[Payload]:
         type="dead",
         version=1,
         source=message.headers.get(DEAD_QUEUE, ""),
-        time=datetime.min,  # noqa: DTZ901 - not used; dead letters are dated when they are kept
+        time=datetime.now(UTC),  # when it died nobody tells, and its age says nothing of this queue
         tenant=_tenant(message),
         payload=Payload(),
     )
