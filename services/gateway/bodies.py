@@ -1,15 +1,10 @@
 """JSON bodies: what must hold before the fields are looked at, and free JSON that is kept."""
 
-import json
-from collections.abc import Iterable
-
 from fastapi import Request
 
 from contracts.http.base import Json
+from contracts.http.metadata import metadata_text
 from services.kit.errors import Refused
-
-MAX_METADATA_CHARACTERS = 4096
-_MAX_DEPTH = 32
 
 
 async def needs_json(request: Request) -> None:
@@ -29,30 +24,7 @@ def to_metadata_text(value: Json) -> str | None:
     """
     if value is None:
         return None
-    if _depth_exceeds(value, _MAX_DEPTH):
-        raise Refused("metadata_invalid", f"metadata may be nested {_MAX_DEPTH} levels deep")
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        text.encode()
-    except UnicodeEncodeError:
-        raise Refused("metadata_invalid", "metadata holds half of a surrogate pair, which is not text") from None
-    except ValueError:
-        raise Refused("metadata_invalid", "metadata holds a number that JSON does not have") from None
-    if len(text) > MAX_METADATA_CHARACTERS:
-        raise Refused("metadata_invalid", f"metadata may have {MAX_METADATA_CHARACTERS} characters as compact JSON")
-    return text
-
-
-def _depth_exceeds(value: Json, limit: int) -> bool:
-    level: list[Json] = [value]
-    for _ in range(limit + 1):
-        level = [child for item in level for child in _children(item)]
-        if not level:
-            return False
-    return True
-
-
-def _children(value: Json) -> Iterable[Json]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+        return metadata_text(value)
+    except ValueError as error:
+        raise Refused("metadata_invalid", str(error)) from None
