@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, cast
@@ -154,6 +155,21 @@ class AsyncClient:
         Nothing is stored unless all of it is right. Raises NotFound (source_not_found).
         """
         return await self._read(data_sources.put_ephemeris(source, upload))
+
+    async def put_data_products(self, source: SourceInfo, products: Sequence[Mapping[str, Any]]) -> int:
+        """Put data products, over those of the same addresses, all of them or none; return how many those are.
+
+        Each has data_product_type, start, end, url and, if there is any, metadata; see docs/aurorax.md.
+        """
+        return await self._read(data_sources.put_data_products(source, products))
+
+    async def delete_data_products(self, source: SourceInfo, urls: Sequence[str]) -> int:
+        """Delete the data products of these addresses; return how many were there."""
+        return await self._read(data_sources.delete_data_products(source, urls))
+
+    async def delete_ephemeris(self, source: SourceInfo, start: datetime, end: datetime) -> int:
+        """Delete the records of a span, both ends included; return how many there were. The times have a zone."""
+        return await self._read(data_sources.delete_ephemeris(source, start, end))
 
     # Changing
 

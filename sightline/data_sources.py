@@ -1,9 +1,10 @@
-"""The calls about data sources and their ephemeris."""
+"""The calls about data sources and their records."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, TypeAdapter, ValidationError
 
 from contracts.http.aurorax import SourceInfo
 from contracts.http.ephemeris import EphemerisStored, EphemerisUpload
@@ -56,6 +57,41 @@ def put_ephemeris(identifier: int, upload: EphemerisUpload) -> Call[EphemerisSto
         content=upload.model_dump_json(exclude_none=True).encode(),
         read=reader(EphemerisStored),
     )
+
+
+def put_data_products(source: SourceInfo, products: Sequence[Mapping[str, Any]]) -> Call[int]:
+    """Put data products, over those of the same addresses; the reply is how many there are of them."""
+    rows = [{**_names(source), **product} for product in products]
+    return _change("POST", f"{_PATH}/{source.identifier}/data_products", rows)
+
+
+def delete_data_products(source: SourceInfo, urls: Sequence[str]) -> Call[int]:
+    """Delete the data products of these addresses; the reply is how many were there."""
+    return _change("DELETE", f"{_PATH}/{source.identifier}/data_products", {**_names(source), "urls": list(urls)})
+
+
+def delete_ephemeris(source: SourceInfo, start: datetime, end: datetime) -> Call[int]:
+    """Delete the minutes of a span, both ends included; the reply is how many were there."""
+    span = {"start": start.isoformat(), "end": end.isoformat()}
+    return _change("DELETE", f"{_PATH}/{source.identifier}/ephemeris", {**_names(source), **span})
+
+
+class _Count(BaseModel):
+    count: int = Field(validation_alias=AliasChoices("stored", "deleted"))
+
+
+def _change(method: str, path: str, body: object) -> Call[int]:
+    content = json_text(body, "invalid_parameter").encode()
+    return Call(method=method, path=path, headers=_JSON, content=content, read=_count)
+
+
+def _count(reply: Reply) -> int:
+    return reader(_Count)(reply).count
+
+
+def _names(source: SourceInfo) -> dict[str, str]:
+    """Return what guards against a wrong identifier."""
+    return {"program": source.program, "platform": source.platform, "instrument_type": source.instrument_type}
 
 
 def _sources(reply: Reply) -> tuple[SourceInfo, ...]:

@@ -5,6 +5,7 @@ import typer
 from sightline.command import (
     capture,
     completion,
+    data_products,
     dead,
     detectors,
     drill,
@@ -43,6 +44,7 @@ def create_app() -> typer.Typer:
     app.callback()(version.root)
     for part in (platform, submit, capture, lookup, upkeep, review, showcase, drill, completion, version):
         part.register(app)
+    app.add_typer(data_products.create_app(), name="data-products")
     app.add_typer(detectors.create_app(), name="detectors")
     app.add_typer(ephemeris.create_app(), name="ephemeris")
     app.add_typer(models.create_app(), name="models")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from sightline.command import ephemeris_generate
+from sightline.command import ephemeris_delete, ephemeris_generate
 from sightline.command.ephemeris_delivery import Delivery, Target, deliver, extras, field_of, named, span_of, target_of
 from sightline.command.failures import USAGE, CommandFailed
 from sightline.command.options import Json, Url, only_given
@@ -29,6 +29,7 @@ def create_app() -> typer.Typer:
     app = typer.Typer(help=_HELP)
     app.command("import")(import_file)
     app.command("generate")(ephemeris_generate.generate)
+    app.command("delete")(ephemeris_delete.delete)
     app.command("sites")(ephemeris_generate.sites)
     return app
 

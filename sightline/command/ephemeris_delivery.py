@@ -197,8 +197,29 @@ def _counted(stretches: "Iterable[Stretch]", total: int | None) -> "Iterator[Ite
         yield counted()
 
 
+def existing(client: Client, source: str) -> SourceInfo:
+    """Return the source that an option names, which must be there.
+
+    Raises:
+        CommandFailed: it names none, or several.
+    """
+    target = target_of(source, None, check=False)
+    found = _matching(client, target)
+    if found is None:
+        raise CommandFailed(f"there is no data source {target.name}", exit_code=NOT_FOUND)
+    return found
+
+
 def _found(client: Client, target: Target) -> SourceInfo | None:
     """Return the source, or None when it is to be made."""
+    found = _matching(client, target)
+    if found is None and target.create is None:
+        rule = "make it with --create TYPE, or name another"
+        raise CommandFailed(f"there is no data source {target.name}: {rule}", exit_code=NOT_FOUND)
+    return found
+
+
+def _matching(client: Client, target: Target) -> SourceInfo | None:
     if target.identifier is not None:
         found = [source for source in client.data_sources() if source.identifier == target.identifier]
     else:
@@ -206,9 +227,6 @@ def _found(client: Client, target: Target) -> SourceInfo | None:
     if len(found) > 1:
         names = ", ".join(f"{source.identifier} ({source.instrument_type})" for source in found)
         raise CommandFailed(f"{target.name} is several data sources: {names}", exit_code=USAGE)
-    if not found and target.create is None:
-        rule = "make it with --create TYPE, or name another"
-        raise CommandFailed(f"there is no data source {target.name}: {rule}", exit_code=NOT_FOUND)
     return found[0] if found else None
 
 

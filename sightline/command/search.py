@@ -140,7 +140,7 @@ def get(
         if search is None:
             raise CommandFailed(f"{search_id} is no search", exit_code=NOT_FOUND)
         wanted.check(search.type)
-        _follow(client, search_id)
+        follow(client, search_id)
         wanted.give(client, search_id, search.type)
 
 
@@ -158,11 +158,11 @@ def _ask(search_type: SearchType, query: dict[str, Any], wanted: Wanted, *, no_w
             print(search_id)
             return
         print(search_id, file=sys.stderr)
-        _follow(client, search_id)
+        follow(client, search_id)
         wanted.give(client, search_id, search_type)
 
 
-def _follow(client: Client, search_id: str) -> None:
+def follow(client: Client, search_id: str) -> None:
     """Show the parts that are done until all are.
 
     Raises:
