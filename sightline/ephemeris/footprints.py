@@ -41,6 +41,12 @@ def footprints(vectors_km: Floats, minutes: Integers, field: FieldModel, hemisph
 
     `vectors_km` turn with the Earth; one row per minute since 1970.
     """
+    found = geodetic_footprints(vectors_km, minutes, field, hemisphere)
+    return to_sphere(geodetic_vectors(found[:, :2], found[:, 2]))
+
+
+def geodetic_footprints(vectors_km: Floats, minutes: Integers, field: FieldModel, hemisphere: Hemisphere) -> Floats:
+    """Return the same as geodetic latitude and longitude, and height in kilometres."""
     from spacepy.coordinates import Coords
     from spacepy.irbempy import find_footpoint
     from spacepy.time import Ticktock
@@ -55,7 +61,7 @@ def footprints(vectors_km: Floats, minutes: Integers, field: FieldModel, hemisph
     with unheard():
         found = find_footpoint(ticks, place, hemi=hemisphere, alt=HEIGHT_KM, **options)["loci"].data
     height, lat, lon = np.asarray(found, np.float64).T
-    return np.column_stack([_geocentric(lat, height), (lon + 180.0) % 360.0 - 180.0])
+    return np.column_stack([lat, (lon + 180.0) % 360.0 - 180.0, height])
 
 
 def traced(vectors_km: Floats, minutes: Integers, field: FieldModel) -> dict[Place, Floats]:
@@ -67,10 +73,10 @@ def traced(vectors_km: Floats, minutes: Integers, field: FieldModel) -> dict[Pla
     }
 
 
-def _geocentric(lat: Floats, height_km: Floats) -> Floats:
-    """Return the geocentric latitude of geodetic ones at a height, on WGS 84."""
-    sine, cosine = np.sin(np.radians(lat)), np.cos(np.radians(lat))
+def geodetic_vectors(places: Floats, height_km: Floats | float) -> Floats:
+    """Return vectors in kilometres, turning with the Earth, of geodetic latitudes and longitudes, on WGS 84."""
+    lat, lon = np.radians(places).T
     squared = _FLATTENING * (2 - _FLATTENING)
-    normal = _SEMI_MAJOR_KM / np.sqrt(1 - squared * sine**2)
-    angles: Floats = np.degrees(np.arctan2((normal * (1 - squared) + height_km) * sine, (normal + height_km) * cosine))
-    return angles
+    normal = _SEMI_MAJOR_KM / np.sqrt(1 - squared * np.sin(lat) ** 2)
+    out = (normal + height_km) * np.cos(lat)
+    return np.column_stack([out * np.cos(lon), out * np.sin(lon), (normal * (1 - squared) + height_km) * np.sin(lat)])

@@ -33,7 +33,7 @@ def stretches(
     """Return the minutes at which the Sun is below `sun_below` degrees there; all minutes when that is None.
 
     The trace of the site's own hemisphere is the site itself, the other one its conjugate point, a new one each day,
-    by AACGM or by following the field line of IGRF.
+    by AACGM or by following the field line of IGRF. Both are geodetic, as sites are published.
     """
     here = np.array([[site.lat, site.lon]])
     north = site.lat >= 0
@@ -98,13 +98,14 @@ def by_aacgm(lat: float, lon: float, at: datetime) -> tuple[float, float]:
 def by_field_line(lat: float, lon: float, at: datetime) -> tuple[float, float]:
     """Return where the line of IGRF comes down that goes through the place at footprint height.
 
-    Within 0.3 degrees of AACGM at the sites of northern Canada, Alaska and Scandinavia; SpacePy needs no compiler.
+    Geodetic both, as AACGM has them, and within 0.2 degrees of it at four sites from Canada to Svalbard. SpacePy needs
+    no compiler.
     """
-    from sightline.ephemeris.footprints import EARTH_RADIUS_KM, HEIGHT_KM, FieldModel, footprints
+    from sightline.ephemeris.footprints import HEIGHT_KM, FieldModel, geodetic_footprints, geodetic_vectors
 
-    above = to_vectors(np.array([[lat, lon]])) * (EARTH_RADIUS_KM + HEIGHT_KM + _ABOVE_KM)
+    above = geodetic_vectors(np.array([[lat, lon]]), HEIGHT_KM + _ABOVE_KM)
     minute = np.array([int(at.timestamp()) // 60])
-    other_lat, other_lon = footprints(above, minute, FieldModel(), "south" if lat >= 0 else "north")[0]
+    other_lat, other_lon, _ = geodetic_footprints(above, minute, FieldModel(), "south" if lat >= 0 else "north")[0]
     return float(other_lat), float(other_lon)
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+from skyfield.api import load
+from skyfield.framelib import itrs
 
 from sightline.ephemeris.alignment import Alignment, OffMinute, Timed
 from sightline.ephemeris.checking import Checker
@@ -151,6 +153,19 @@ def test_positions_of_other_frames_become_geo(tmp_path: Path, frame: Any) -> Non
     if frame == "GEI":
         turn = (to_sphere(vectors)[:, 1] - geo[:, 1]) % 360
         assert turn == pytest.approx([100.12, 100.37], abs=0.05)
+
+
+def test_positions_of_j2000_become_those_that_skyfield_has(tmp_path: Path) -> None:
+    geo = np.array([[60.0, -100.0], [-20.0, 170.0], [5.0, 10.0]])
+    scale = load.timescale(builtin=True)
+    years = (2014, 2020, 2024)
+    turns = [itrs.rotation_at(scale.utc(year, 1, 1)) for year in years]
+    vectors = [turn.T @ place * 7000.0 for turn, place in zip(turns, to_vectors(geo), strict=True)]
+    lines = [f"{year}-01-01T00:00:00,{x:.6f},{y:.6f},{z:.6f}" for year, (x, y, z) in zip(years, vectors, strict=True)]
+    said = SAID.replace("GEO", "J2000").replace("degrees", "km")
+    found = read(write_csv(tmp_path / "p.csv", lines, header="epoch,x,y,z", said=said)).places["location_geo"]
+    apart = np.linalg.norm(to_vectors(found) - to_vectors(geo), axis=1)
+    assert np.degrees(apart).max() < 0.005
 
 
 def test_a_place_that_is_not_there_is_absent_at_that_minute(tmp_path: Path) -> None:

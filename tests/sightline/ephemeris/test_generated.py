@@ -5,6 +5,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aacgmv2
 import numpy as np
 import pytest
 from skyfield.api import EarthSatellite, load, wgs84
@@ -13,7 +14,7 @@ from skyfield.framelib import itrs
 from sightline.ephemeris import files, ground, orbit
 from sightline.ephemeris.elements import ElementSet, read_elements
 from sightline.ephemeris.errors import BadData
-from sightline.ephemeris.footprints import FieldModel, footprints
+from sightline.ephemeris.footprints import FieldModel, Hemisphere, footprints, geodetic_vectors
 from sightline.ephemeris.frames import to_sphere, to_vectors, turned
 from sightline.ephemeris.sites import read_sites, select
 from sightline.ephemeris.statement import Statement
@@ -108,7 +109,28 @@ def test_two_libraries_agree_on_where_a_field_line_comes_down(site: str) -> None
     at = datetime(2020, 1, 1, tzinfo=UTC)
     ends = np.array([by(found.lat, found.lon, at) for by in ground.CONJUGATES.values()])
     one, other = to_vectors(ends)
-    assert np.degrees(np.arccos(one @ other)) < 0.4
+    assert np.degrees(np.arccos(one @ other)) < 0.2
+    # From the height at which IRBEM starts AACGM's tracing is nearer, and nearer than geodetic is to geocentric.
+    day = at.replace(tzinfo=None)
+    lat, lon, _ = aacgmv2.convert_latlon(found.lat, found.lon, 110.0, day, method_code="G2A|TRACE")
+    end = aacgmv2.convert_latlon(-lat, lon, 100.0, day, method_code="A2G|TRACE")[:2]
+    line = to_vectors(np.array([end, ground.by_field_line(found.lat, found.lon, at)]))
+    assert np.degrees(np.arccos(line[0] @ line[1])) < 0.08
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon", "height_km"), [(65, -100, 450), (55, 20, 450), (-65, 140, 450), (70, -150, 800)]
+)
+def test_footprints_of_a_low_orbit_are_those_of_aacgm(lat: float, lon: float, height_km: float) -> None:
+    # All places of one field line have the same AACGM coordinates, and the other hemisphere's the other sign.
+    at, vectors = datetime(2020, 1, 1), geodetic_vectors(np.array([[lat, lon]], np.float64), height_km)  # noqa: DTZ001
+    magnetic_lat, magnetic_lon, _ = aacgmv2.convert_latlon(lat, lon, height_km, at, method_code="G2A|TRACE")
+    hemispheres: dict[Hemisphere, float] = {"north": abs(magnetic_lat), "south": -abs(magnetic_lat)}
+    for hemisphere, end in hemispheres.items():
+        theirs = aacgmv2.convert_latlon(end, magnetic_lon, 100.0, at, method_code="A2G|TRACE")[:2]
+        expected = to_sphere(geodetic_vectors(np.array([theirs]), 100.0))
+        found = footprints(vectors, np.array([MINUTE]), FieldModel(), hemisphere)
+        assert np.degrees(np.arccos((to_vectors(found) * to_vectors(expected)).sum())) < 0.1
 
 
 def test_a_footprint_of_a_point_low_above_a_site_is_the_site_geocentric() -> None:
