@@ -20,7 +20,7 @@ from pymongo.database import Database
 
 from contracts.topics import FACTS, IMAGE_QUERIES, SEARCH_ASSEMBLIES, SEARCH_PARTS, SEARCH_PLANS
 from infra.drill import task as levels
-from services.kit.bus.rabbit.bus import RabbitBus
+from infra.local.rabbitmq import vhost_of
 from services.kit.clock import SystemClock
 from services.kit.crash import CrashPoint
 from services.kit.runtime import open_store
@@ -109,9 +109,9 @@ async def fill(store_url: str) -> None:
 
 
 @pytest.fixture
-def running(shared: House, bus_url: str) -> Iterator[House]:
+def running(shared: House, amqp: AmqpServer, bus_url: str) -> Iterator[House]:
     """The house with everybody alive and nothing left of an earlier test, and alive again afterwards."""
-    asyncio.run(nothing_left(bus_url))
+    asyncio.run(nothing_left(amqp, bus_url))
     yield shared
     for process in shared.processes:
         if process.process.poll() is not None:
@@ -213,15 +213,16 @@ def find(request: Any, path: str) -> list[dict[str, Any]]:
     return found
 
 
-async def nothing_left(bus_url: str) -> None:
-    """Wait until no earlier message is left: the next service would die of it. What is in hand ends with its own."""
-    async with RabbitBus(bus_url) as bus:
+async def nothing_left(amqp: AmqpServer, bus_url: str) -> None:
+    """Wait until no earlier message is left, nor in anybody's hand: the next service would die of it."""
+    names = {queue.queue_name() for queue in QUEUES}
 
-        async def empty() -> bool:
-            depths = [await bus.depth(queue) for queue in 2 * QUEUES]
-            return not any(depth.ready for depth in depths)
+    async def empty() -> bool:
+        listed = await asyncio.to_thread(amqp.ctl, "list_queues", "--vhost", vhost_of(bus_url), "name", "messages")
+        counts = dict(line.split("\t")[:2] for line in listed.splitlines() if "\t" in line)
+        return all(counts[name] == "0" for name in names)
 
-        await until(empty, timeout_s=40)
+    await until(empty, timeout_s=40)
 
 
 @pytest.mark.parametrize("point", [*AT_THE_DOOR, *BEHIND_IT, *IN_A_SEARCH, *IN_A_LONG_POLL], ids=str)
