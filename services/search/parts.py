@@ -1,9 +1,11 @@
 """The part worker: works a span of a search's time and stores its rows."""
 
+import asyncio
 import json
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -17,7 +19,7 @@ from services.kit.clock import Clock
 from services.kit.crash import crash_at
 from services.kit.errors import Refused
 from services.kit.store.documents import QueryKey
-from services.kit.store.port import Packed, Store
+from services.kit.store.port import Packed, RecordedPart, Store
 from services.search import facts
 from services.search.conjunctions import find_conjunctions
 from services.search.data_products import find_products
@@ -30,13 +32,19 @@ log = structlog.get_logger(__name__)
 
 
 class PartWorker:
-    """Handles parts: a process has some in hand, and computes one at a time."""
+    """Handles parts: a process has some in hand, and computes one at a time.
+
+    After a crash a part may be there twice: its own message comes back, and so does the one that made the planner ask
+    for it. If each copy led to the next part, the rest of the chain would be worked twice. So a copy that comes for
+    the first time says nothing where another is at work: whoever stored the part has a message of its own to answer.
+    """
 
     def __init__(self, store: Store, clock: Clock, processor: Processor, *, retention: timedelta) -> None:
         self._store = store
         self._clock = clock
         self._processor = processor
         self._retention = retention
+        self._in_hand: WeakValueDictionary[tuple[QueryKey, int], asyncio.Lock] = WeakValueDictionary()
 
     async def handle(self, batch: Sequence[Work]) -> Sequence[Outcome]:
         """Work each part. Idempotent: the same part gives the same rows and the same fact."""
@@ -53,11 +61,22 @@ class PartWorker:
             return Done(proves=False)
         if document is not None and document.search is not None and part.part in document.search.done:
             return Done(proves=False)  # a repeat: the planner has heard of it and gone on
+        copy = self._in_hand.setdefault((key, part.part), asyncio.Lock())
+        if copy.locked() and attempt == 1:
+            return Done(proves=False)
+        async with copy:
+            return await self._answer(event, key, part, attempt)
+
+    async def _answer(self, event: Event[Payload], key: QueryKey, part: SearchPart, attempt: int) -> Outcome:
         crash_at("search.parts.working")
         started = time.monotonic()
         try:
-            known = await self._store.search_rows.recorded(key, [part.part])
-            stored = known.get(part.part) or await self._store_part(key, part)
+            stored = await self._recorded(key, part)
+            if stored is None:
+                packed = await self._work(key, part)
+                if attempt == 1 and part.parts > 1 and await self._recorded(key, part):
+                    return Done()  # a copy in another process was quicker
+                stored = await self._put(key, part, packed)
         except Refused as error:
             now = self._clock.now()
             return Done([facts.failed(event, part.query_id, error.code, str(error), at=now)], proves=False)
@@ -73,13 +92,15 @@ class PartWorker:
         log.debug("search.part_done", query_id=part.query_id, part=part.part, parts=part.parts, rows=stored.rows)
         return Done([facts.part_done(event, done)])
 
-    async def _store_part(self, key: QueryKey, part: SearchPart) -> Packed:
-        packed = await self._work(key, part)
+    async def _recorded(self, key: QueryKey, part: SearchPart) -> RecordedPart | None:
+        return (await self._store.search_rows.recorded(key, [part.part])).get(part.part)
+
+    async def _put(self, key: QueryKey, part: SearchPart, packed: Packed) -> RecordedPart:
         expires_at = rows_expire_at(part.submitted_at, part.retain_until, self._retention)
         await self._store.search_rows.put(key, part.part, packed, expires_at)
         crash_at("search.parts.stored")
         log.debug("search.part_stored", query_id=part.query_id, part=part.part, rows=packed.rows)
-        return packed
+        return RecordedPart(len(packed.chunks), packed.rows, packed.size_bytes)
 
     async def _work(self, key: QueryKey, part: SearchPart) -> Packed:
         query = read_query(part.search_type, json.loads(part.query_json))

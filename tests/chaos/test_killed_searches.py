@@ -74,7 +74,7 @@ def worked(*logs: Path) -> Counter[int]:
 
 
 def expect_one_part_lost(counts: Counter[int]) -> None:
-    # Two parts are in hand: each may be stored by a worker that did not live to say so.
+    # Some parts are in hand: each may be stored by a worker that did not live to say so.
     assert len(counts) >= _PARTS - 2
     assert counts.total() <= _PARTS + 1
 

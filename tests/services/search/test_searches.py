@@ -1,6 +1,7 @@
 """Searches through the house: asked, planned, worked in parts, put together, looked up."""
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from contracts.ids import SEARCH, new_id
 from contracts.v1.search import SearchSubmitted
 from services.gateway.service import create as create_gateway
-from services.kit.bus.codec import encode, event_of
+from services.kit.bus.codec import decode, encode, event_of
 from services.kit.runtime import Factory
 from services.kit.store.documents import QueryKey
 from services.result_store.service import create as create_result_store
@@ -167,6 +168,24 @@ async def test_a_search_that_is_submitted_again_goes_on_where_it_stopped(tmp_pat
         again = await house.ask(conjunction_query())
         await house.end(again)
         assert await house.rows(again) == expected
+
+
+async def test_a_part_that_is_there_twice_is_worked_once_and_followed_once(tmp_path: Path) -> None:
+    published: Counter[str] = Counter()
+    async with searching(tmp_path, search_part_days=1, search_parts_at_once=1) as house:
+        publish = house.platform.bus.publish
+
+        async def doubling(messages: Any) -> None:
+            said = [str(decode(message).id) for message in messages]
+            published.update(said)
+            await publish([*messages, *(m for m, what in zip(messages, said, strict=True) if what.endswith("part1"))])
+
+        house.platform.bus.publish = doubling  # type: ignore[method-assign]
+        path = await house.ask(conjunction_query())
+        await house.end(path)
+    name = path.rpartition("/")[2]
+    ours = {said: count for said, count in published.items() if ".part" in said or ".done" in said}
+    assert ours == {f"{name}.{step}{part}": 1 for step in ("part", "done") for part in (1, 2, 3, 4)}
 
 
 async def test_ten_searches_run_beside_each_other(tmp_path: Path) -> None:
