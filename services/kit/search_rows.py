@@ -61,9 +61,9 @@ class Packer:
         self._waiting, self._waiting_bytes = [], 0
 
 
-def pack(rows: Iterable[bytes]) -> Packed:
+def pack(rows: Iterable[bytes], chunk_bytes: int = CHUNK_BYTES) -> Packed:
     """Return encoded rows in chunks."""
-    packer = Packer()
+    packer = Packer(chunk_bytes)
     for row in rows:
         packer.add(row)
     return packer.packed()

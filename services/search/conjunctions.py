@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from contracts.http.aurorax import Block, ConjunctionQuery
-from services.kit.search_rows import CHUNK_BYTES
+from services.kit.search_rows import CHUNK_BYTES, pack
 from services.kit.sources import read_sources, select
 from services.kit.store.ephemeris import COLUMNS, DAY_MINUTES, Column, EphemerisDay
 from services.kit.store.port import Packed, Store
+from services.search.conjunction_rows import render
 from services.search.engine.columns import SourceColumns, columns_for, columns_of, track_of
-from services.search.engine.conjunctions import Conjunctions, Pair, Trace, concatenate
+from services.search.engine.conjunctions import Conjunctions, Pair, Trace, concatenate, in_order
 from services.search.engine.joining import Part
 from services.search.engine.search import Terms, find
 from services.search.engine.tracks import Span as Stretch
@@ -48,9 +49,12 @@ async def find_conjunctions(
     query: ConjunctionQuery,
     span: Span,
     *,
+    whole: bool = False,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> Packed:
     """Return the rows of one span: finished ones, and those that the assembler may have to join.
+
+    A span that is the `whole` of the search has finished ones only, and is its result.
 
     Raises:
         Refused: `invalid_parameter`, too much meets at one moment.
@@ -65,8 +69,10 @@ async def find_conjunctions(
         read.append(await store.ephemeris.read(tenant, chosen, *days, _columns(block, query)))
 
     def work() -> Packed:
-        part = Part(stretch, _find(query, read, stretch))
-        return pack_part(part, precision_of(query), names_of(sources, query), chunk_bytes)
+        found, names = _find(query, read, stretch), names_of(sources, query)
+        if whole:
+            return pack(render(in_order(found), names), chunk_bytes)
+        return pack_part(Part(stretch, found), precision_of(query), names, chunk_bytes)
 
     return await compute(work)
 

@@ -12,7 +12,7 @@ import structlog
 from contracts.base import Payload
 from contracts.events import Event
 from contracts.http.aurorax import ConjunctionQuery, DataProductQuery
-from contracts.v1.search import SearchPart, SearchPartDone
+from contracts.v1.search import SearchCompleted, SearchPart, SearchPartDone
 from services.kit.aurorax import read_query
 from services.kit.bus.outcomes import Done, Outcome, Work
 from services.kit.clock import Clock
@@ -47,7 +47,11 @@ class PartWorker:
         self._in_hand: WeakValueDictionary[tuple[QueryKey, int], asyncio.Lock] = WeakValueDictionary()
 
     async def handle(self, batch: Sequence[Work]) -> Sequence[Outcome]:
-        """Work each part. Idempotent: the same part gives the same rows and the same fact."""
+        """Work each part. Idempotent: the same part gives the same rows and the same fact.
+
+        What comes out of a search's only part is its result, and is said to be: nothing is to be joined, so that a
+        short search does not wait in two more queues, behind long ones.
+        """
         return [await self._handle(work.event, work.attempt) for work in batch]
 
     async def _handle(self, event: Event[Payload], attempt: int) -> Outcome:
@@ -80,6 +84,8 @@ class PartWorker:
         except Refused as error:
             now = self._clock.now()
             return Done([facts.failed(event, part.query_id, error.code, str(error), at=now)], proves=False)
+        if part.parts == 1:
+            return Done([self._completed(event, part, stored, attempt)])
         done = SearchPartDone(
             query_id=part.query_id,
             asked=part,
@@ -92,12 +98,25 @@ class PartWorker:
         log.debug("search.part_done", query_id=part.query_id, part=part.part, parts=part.parts, rows=stored.rows)
         return Done([facts.part_done(event, done)])
 
+    def _completed(self, event: Event[Payload], part: SearchPart, stored: RecordedPart, attempt: int) -> Event[Payload]:
+        completed = SearchCompleted(
+            query_id=part.query_id,
+            parts=1,
+            rows=stored.rows,
+            size_bytes=stored.size_bytes,
+            completed_at=self._clock.now(),
+            attempt=attempt,
+        )
+        log.info("search.completed", query_id=part.query_id, parts=1, rows=stored.rows)
+        return facts.completed(event, completed)
+
     async def _recorded(self, key: QueryKey, part: SearchPart) -> RecordedPart | None:
-        return (await self._store.search_rows.recorded(key, [part.part])).get(part.part)
+        number = _number(part)
+        return (await self._store.search_rows.recorded(key, [number])).get(number)
 
     async def _put(self, key: QueryKey, part: SearchPart, packed: Packed) -> RecordedPart:
         expires_at = rows_expire_at(part.submitted_at, part.retain_until, self._retention)
-        await self._store.search_rows.put(key, part.part, packed, expires_at)
+        await self._store.search_rows.put(key, _number(part), packed, expires_at)
         crash_at("search.parts.stored")
         log.debug("search.part_stored", query_id=part.query_id, part=part.part, rows=packed.rows)
         return RecordedPart(len(packed.chunks), packed.rows, packed.size_bytes)
@@ -107,7 +126,13 @@ class PartWorker:
         compute = self._processor.of(short=part.parts == 1)
         span = Span(part.start, part.end)
         if isinstance(query, ConjunctionQuery):
-            return await find_conjunctions(self._store, compute, key.tenant, query, span)
+            whole = part.parts == 1
+            return await find_conjunctions(self._store, compute, key.tenant, query, span, whole=whole)
         if isinstance(query, DataProductQuery):
             return await find_products(self._store, key.tenant, query, span)
         return await find_ephemeris(self._store, compute, key.tenant, query, span)
+
+
+def _number(part: SearchPart) -> int:
+    """Return where the rows stand: those of an only part where joined ones would."""
+    return -1 if part.parts == 1 else part.part

@@ -226,7 +226,8 @@ class SearchRows(Protocol):
     """Rows of searches in chunks of opaque bytes, keyed by (tenant, query ID, part, chunk number from 0).
 
     A part that is recorded is whole. Parts are numbered from 1; of a search whose parts must be joined, the rows that
-    come out of it stand under the negative numbers of the parts.
+    come out of it stand under the negative numbers of the parts. So do those of a search's only part, under -1: it is
+    the result as it is.
     """
 
     async def put(self, key: QueryKey, part: int, packed: Packed, expires_at: datetime | None) -> None:

@@ -34,11 +34,10 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
         yield opened
 
 
-async def _work(store: SqliteStore, span: Span, chunk_bytes: int) -> Packed:
+async def _work(store: SqliteStore, span: Span, chunk_bytes: int, *, whole: bool = False) -> Packed:
     async with AsyncExitStack() as stack:
-        return await find_conjunctions(
-            store, Processor(stack).of(short=True), TENANT, QUERY, span, chunk_bytes=chunk_bytes
-        )
+        compute = Processor(stack).of(short=True)
+        return await find_conjunctions(store, compute, TENANT, QUERY, span, whole=whole, chunk_bytes=chunk_bytes)
 
 
 async def _rows(store: SqliteStore, spans: Sequence[Span], chunk_bytes: int = CHUNK_BYTES) -> list[dict[str, Any]]:
@@ -51,10 +50,22 @@ async def _rows(store: SqliteStore, spans: Sequence[Span], chunk_bytes: int = CH
     async for number, packed in joined_parts(store, KEY, QUERY, spans, recorded):
         await store.search_rows.put(KEY, -number, packed, None)
         joined.append(packed)
+    return await _read(store, joined)
+
+
+async def _whole(store: SqliteStore, chunk_bytes: int) -> list[dict[str, Any]]:
+    """Work everything as the only part of its search, read it."""
+    (span,) = cut(QUERY.start, QUERY.end, 366)
+    packed = await _work(store, span, chunk_bytes, whole=True)
+    await store.search_rows.put(KEY, -1, packed, None)
+    return await _read(store, [packed])
+
+
+async def _read(store: SqliteStore, written: Sequence[Packed]) -> list[dict[str, Any]]:
     text = b",".join([chunk async for chunk in read_result(store.search_rows, KEY)])
     rows: list[dict[str, Any]] = json.loads(b"[" + text + b"]")
-    assert sum(packed.rows for packed in joined) == len(rows)
-    assert sum(packed.size_bytes for packed in joined) == len(text) + 1
+    assert sum(packed.rows for packed in written) == len(rows)
+    assert sum(packed.size_bytes for packed in written) == len(text) + 1
     await store.search_rows.delete(KEY)
     return rows
 
@@ -73,7 +84,7 @@ def _parts(length: timedelta) -> Sequence[Span]:
 async def test_the_result_is_the_same_however_it_is_cut_into_parts_and_chunks(
     store: SqliteStore, minutes: float, chunk_bytes: int
 ) -> None:
-    whole = await _rows(store, cut(QUERY.start, QUERY.end, 366))
+    whole = await _whole(store, chunk_bytes)
     assert len(whole) > 100
     assert await _rows(store, _parts(timedelta(minutes=minutes)), chunk_bytes) == whole
 
