@@ -68,13 +68,16 @@ async def find_conjunctions(
         chosen = [source.identifier for source in select(sources, block)]
         read.append(await store.ephemeris.read(tenant, chosen, *days, _columns(block, query)))
 
-    def work() -> Packed:
-        found, names = _find(query, read, stretch), names_of(sources, query)
-        if whole:
-            return pack(render(in_order(found), names), chunk_bytes)
-        return pack_part(Part(stretch, found), precision_of(query), names, chunk_bytes)
+    names = names_of(sources, query)
 
-    return await compute(work)
+    def found() -> Conjunctions:
+        return in_order(_find(query, read, stretch))
+
+    if whole:
+        return await compute(lambda: pack(render(found(), names), chunk_bytes))
+    # In two steps: a short search that comes meanwhile need not wait for both.
+    part = Part(stretch, await compute(found))
+    return await compute(lambda: pack_part(part, precision_of(query), names, chunk_bytes))
 
 
 def _columns(block: Block, query: ConjunctionQuery) -> Sequence[Column]:
