@@ -4,15 +4,15 @@ import time
 from collections.abc import Callable
 
 STALLED_S = 60.0
-_LONGEST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 0.15
+"""Answers may come faster towards the end: a longer pause would be taken for their time."""
 _SHORTEST_PAUSE_S = 0.03
 
 
 def until(count: Callable[[], int], expected: int, began: float) -> float:
     """Return the time (of `time.perf_counter`) at which `count` reached `expected`; work on it began at `began`.
 
-    Asks seldom at first, then often: some twenty times a run, since asking costs the one who is measured some
-    milliseconds.
+    Asks seldom at first, then often: asking costs the one who is measured some milliseconds.
 
     Raises:
         RuntimeError: a minute passed in which the count did not grow.

@@ -32,6 +32,8 @@ from services.result_store.writing import Writer
 log = structlog.get_logger(__name__)
 
 _BATCH = 64
+_IN_HAND = 2
+"""While one batch is being written, the next is read."""
 _LINGER_S = 0.05
 """Nobody waits for the record of a question, and with its answer, or with other questions, it costs half as much."""
 _QUESTIONS = ("image_query.submitted.", "search.submitted.")
@@ -48,13 +50,23 @@ class ResultStore:
         retention = timedelta(days=platform.settings.retention_days)
         self._writer = Writer(platform.store, platform.metrics, retention=retention)
         self.sweeper = Sweeper(platform, self._writer)
+        self._controlling = asyncio.Lock()  # the same word twice, in two batches, is acted on once
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Begin to consume and to sweep."""
         platform = self._platform
         linger = Linger(_LINGER_S, urgent=lambda message: not message.routing_key.startswith(_QUESTIONS))
         bus, metrics, most = platform.bus, platform.metrics, platform.settings.breaker_failures
-        facts = Consumer(bus, metrics, FACTS, self._on_facts, batch=_BATCH, linger=linger, most_failures=most)
+        facts = Consumer(
+            bus,
+            metrics,
+            FACTS,
+            self._on_facts,
+            batch=_BATCH,
+            concurrency=_IN_HAND,
+            linger=linger,
+            most_failures=most,
+        )
         dead = Consumer(bus, metrics, DEAD, self._on_dead, batch=_BATCH, decoder=as_dead, most_failures=most)
         for name, consumer in (("facts", facts), ("dead letters", dead)):
             await consumer.start(stack, drain_s=platform.settings.drain_s)
@@ -77,8 +89,9 @@ class ResultStore:
         facts = [fact for work in batch for fact in facts_of(work.event)]
         events = self._tell(await self._writer.write(facts))
         crash_at("result_store.written")
-        for work in batch:
-            events += await self._on_control(work.event)
+        async with self._controlling:
+            for work in batch:
+                events += await self._on_control(work.event)
         return [Done(events), *[Done()] * (len(batch) - 1)]
 
     async def _on_control(self, event: Event[Payload]) -> list[Event[Payload]]:

@@ -16,7 +16,10 @@ class Linger:
 
 
 class Intake:
-    """Takes batches of up to `batch` messages, or what `size` says at the moment, until `halt` is set."""
+    """Takes batches of up to `batch` messages, or what `size` says at the moment, until `halt` is set.
+
+    Of several callers one takes at a time: what comes while a batch lingers belongs to that batch.
+    """
 
     def __init__(
         self,
@@ -32,9 +35,14 @@ class Intake:
         self._batch = batch
         self._linger = linger
         self._size = size
+        self._taking = asyncio.Lock()
 
     async def next_batch(self) -> Sequence[Delivery]:
         """Return the next batch, or nothing once we halt."""
+        async with self._taking:
+            return await self._take()
+
+    async def _take(self) -> Sequence[Delivery]:
         most = self._batch if self._size is None else min(self._batch, self._size())
         deliveries = list(await self._next(most))
         if self._linger is None:

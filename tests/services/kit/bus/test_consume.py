@@ -75,8 +75,9 @@ async def start(
     batch: int = 8,
     drain_s: float = 5,
     linger: Linger | None = None,
+    concurrency: int = 1,
 ) -> Consumer:
-    consumer = Consumer(bus, Metrics(), IMAGE_QUERIES, handler, batch=batch, linger=linger)
+    consumer = Consumer(bus, Metrics(), IMAGE_QUERIES, handler, batch=batch, linger=linger, concurrency=concurrency)
     await consumer.start(stack, drain_s=drain_s)
     return consumer
 
@@ -214,10 +215,11 @@ async def test_what_came_back_twice_is_handled_alone_after_its_batch(bus: Memory
     assert [work.suspect for batch in recorder.batches for work in batch] == [False, False, True]
 
 
-async def test_what_is_not_urgent_waits_for_what_is(bus: MemoryBus, stack: AsyncExitStack) -> None:
+@pytest.mark.parametrize("concurrency", [1, 2])
+async def test_what_is_not_urgent_waits_for_what_is(bus: MemoryBus, stack: AsyncExitStack, concurrency: int) -> None:
     recorder = Recorder(lambda _: Done())
     linger = Linger(60, urgent=lambda message: message == question("urgent"))
-    await start(bus, stack, recorder, linger=linger)
+    await start(bus, stack, recorder, linger=linger, concurrency=concurrency)
     await bus.publish([question("first")])
     await expect_depth(bus, IMAGE_QUERIES, unsettled=1)  # it is in hand, and no handler has it
     await bus.publish([question("second"), question("urgent")])
