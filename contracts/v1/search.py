@@ -108,4 +108,4 @@ class SearchCompleted(Payload):
     """Of the rows as the client reads them, uncompressed."""
     completed_at: Timestamp
     attempt: Annotated[int, Field(ge=1)] = 1
-    """How often the parts had been handed to an assembler by then."""
+    """How often what completed it, the parts or the only one of them, had been handed to a worker by then."""

@@ -80,6 +80,8 @@ async def look_up(
         return APPEAR_S if abs(platform.clock.now() - minted_at) <= _RECENT else 0.0
 
     document = await platform.waiter.wait(key, wanted, wait_s, absent=absent)
+    if document is not None and document.request is None and document.erased_at is None:
+        claim = await platform.store.claims.find(key)  # its question is still under way
     if document is None and claim is None:
         raise Refused("query_not_found")
     if document is not None and document.erased_at is not None:

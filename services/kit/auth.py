@@ -10,7 +10,6 @@ import hmac
 import os
 import secrets
 import string
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,9 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from contracts.http.tokens import SCOPES, Scope
-from services.kit.errors import ConfigError, Refused, Unavailable
+from services.kit.errors import ConfigError, Refused
 from services.kit.places import make_folder
+from services.kit.remembering import FRESH_S, Remembering
 from services.kit.settings import Settings
 from services.kit.store.port import Store
 from services.kit.store.records import TokenRecord
@@ -28,9 +28,6 @@ _PREFIX = "api_"
 _KEY_ID_LENGTH = 20
 _TOKEN_LENGTH = 44
 _BASE62 = string.digits + string.ascii_letters
-_FRESH_S = 5.0
-"""How long a token is believed without asking the store: a revocation is effective within it."""
-_MOST = 10_000
 _OF_ADMIN: frozenset[Scope] = frozenset({"detectors:write", "sources:write"})
 """What `admin` includes."""
 
@@ -111,14 +108,16 @@ def _read_or_make(path: Path) -> bytes:
 
 
 class Authenticator:
-    """Turns request headers into a caller. Keeps what it learnt for a few seconds."""
+    """Turns request headers into a caller.
 
-    def __init__(self, store: Store, pepper: bytes, admitted_tenant: str | None, *, fresh_s: float = _FRESH_S) -> None:
+    A token is believed for a few seconds without asking the store: a revocation is effective within them.
+    """
+
+    def __init__(self, store: Store, pepper: bytes, admitted_tenant: str | None, *, fresh_s: float = FRESH_S) -> None:
         self._store = store
         self._pepper = pepper
         self._admitted_tenant = admitted_tenant
-        self._fresh_s = fresh_s
-        self._known: dict[str, tuple[float, TokenRecord | None]] = {}
+        self._tokens = Remembering(self._read, fresh_s=fresh_s, missing=True)
 
     async def caller(self, headers: Mapping[str, str]) -> Caller:
         """Return who calls.
@@ -133,7 +132,7 @@ class Authenticator:
             if self._admitted_tenant is None:
                 raise Refused("not_authenticated", "send a token: Authorization: Bearer api_...")
             return Caller(self._admitted_tenant, frozenset(SCOPES))
-        record = await self._record(key_id_of(token)) if len(token) == _TOKEN_LENGTH else None
+        record = await self._tokens.get(key_id_of(token)) if len(token) == _TOKEN_LENGTH else None
         expected = record.secret_hash if record else ""
         # Compared even when the key is unknown, so that the time taken does not tell.
         if not hmac.compare_digest(hash_secret(token, self._pepper), expected) or record is None:
@@ -141,23 +140,9 @@ class Authenticator:
             raise Refused("not_authenticated", detail)
         return Caller(record.tenant, frozenset(record.scopes), record.id, record.name)
 
-    async def _record(self, key_id: str) -> TokenRecord | None:
-        now = time.monotonic()
-        known = self._known.get(key_id)
-        if known is not None and now - known[0] < self._fresh_s:
-            return known[1]
-        try:
-            record = await self._store.tokens.find(key_id)
-        except Unavailable:
-            if known is None:
-                raise
-            return known[1]  # the store is away: whoever was known a moment ago may go on
-        if record is not None and record.removed_at is not None:
-            record = None
-        if len(self._known) >= _MOST:
-            self._known.clear()
-        self._known[key_id] = (now, record)
-        return record
+    async def _read(self, key_id: str) -> TokenRecord | None:
+        record = await self._store.tokens.find(key_id)
+        return None if record is None or record.removed_at is not None else record
 
 
 def _token_in(headers: Mapping[str, str]) -> str | None:

@@ -4,61 +4,21 @@
 after a few seconds. A miss always reads the store, so that what was just created is found.
 """
 
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import Generic, TypeVar
 
 from contracts.topics import CHANGES
 from contracts.v1.control import DetectorChanged, ModelChanged
 from services.kit.bus.consume import Consumer
 from services.kit.bus.outcomes import Done, Outcome, Work
 from services.kit.bus.port import Bus
-from services.kit.errors import Unavailable
 from services.kit.metrics import Metrics
+from services.kit.remembering import Remembering
+from services.kit.soon import soon
 from services.kit.store.port import Store
-from services.kit.store.records import DetectorRecord, ModelRecord, Record
+from services.kit.store.records import DetectorRecord, ModelRecord
 
-R = TypeVar("R", bound=Record)
-
-_FRESH_S = 5.0
-_MOST = 10_000
-Key = tuple[str, str]
-
-
-class _Cache(Generic[R]):
-    """Records by (tenant, id), each with the time it was read."""
-
-    def __init__(self, read: Callable[[str, str], Awaitable[R | None]]) -> None:
-        self._read = read
-        self._entries: dict[Key, tuple[float, R]] = {}
-        self._drops = 0
-
-    async def get(self, tenant: str, record_id: str) -> R | None:
-        entry = self._entries.get((tenant, record_id))
-        now = time.monotonic()
-        if entry is not None and now - entry[0] < _FRESH_S:
-            return entry[1]
-        drops = self._drops
-        try:
-            record = await self._read(tenant, record_id)
-        except Unavailable:
-            if entry is None:
-                raise
-            return entry[1]  # the store is away: what was true a moment ago is the best answer there is
-        if record is None:
-            self.drop((tenant, record_id))
-            return None
-        if drops != self._drops:
-            return record  # something changed meanwhile, maybe this: not to be remembered
-        if len(self._entries) >= _MOST:
-            self._entries.pop(next(iter(self._entries)))
-        self._entries[tenant, record_id] = (now, record)
-        return record
-
-    def drop(self, key: Key) -> None:
-        self._drops += 1
-        self._entries.pop(key, None)
+_Key = tuple[str, str]
 
 
 class Catalog:
@@ -67,8 +27,8 @@ class Catalog:
     def __init__(self, bus: Bus, store: Store, metrics: Metrics) -> None:
         self._store = store
         self._consumer = Consumer(bus, metrics, CHANGES, self._hear, batch=64)
-        self._detectors = _Cache(store.detectors.get)
-        self._models = _Cache(store.models.get)
+        self._detectors: Remembering[_Key, DetectorRecord] = Remembering(lambda key: store.detectors.get(*key))
+        self._models: Remembering[_Key, ModelRecord] = Remembering(lambda key: store.models.get(*key))
         self._listeners: list[Callable[[str, str], None]] = []
 
     async def start(self, stack: AsyncExitStack) -> None:
@@ -81,15 +41,15 @@ class Catalog:
 
     async def detector(self, tenant: str, detector_id: str) -> DetectorRecord | None:
         """Return the detector, at most a few seconds old."""
-        return await self._detectors.get(tenant, detector_id)
+        return await self._detectors.get((tenant, detector_id))
 
     async def detector_named(self, tenant: str, name: str) -> DetectorRecord | None:
         """Return the detector of that name; always read from the store."""
-        return await self._store.detectors.by_name(tenant, name)
+        return await soon(self._store.detectors.by_name(tenant, name))
 
     async def model(self, tenant: str, model_id: str) -> ModelRecord | None:
         """Return the model, at most a few seconds old."""
-        return await self._models.get(tenant, model_id)
+        return await self._models.get((tenant, model_id))
 
     def on_change(self, listener: Callable[[str, str], None]) -> None:
         """Call `listener(tenant, id)` after a detector or model changed; it must be quick."""

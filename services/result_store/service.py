@@ -27,6 +27,7 @@ from services.result_store.facts import facts_of
 from services.result_store.models import record_verdict
 from services.result_store.publishing import SOURCE, wake_ups
 from services.result_store.sweeping import Sweeper
+from services.result_store.turns import Turns
 from services.result_store.writing import Writer
 
 log = structlog.get_logger(__name__)
@@ -50,7 +51,8 @@ class ResultStore:
         retention = timedelta(days=platform.settings.retention_days)
         self._writer = Writer(platform.store, platform.metrics, retention=retention)
         self.sweeper = Sweeper(platform, self._writer)
-        self._controlling = asyncio.Lock()  # the same word twice, in two batches, is acted on once
+        self._turns = Turns()
+        self._requeueing = asyncio.Lock()  # the same word twice, in two batches, is acted on once
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Begin to consume and to sweep."""
@@ -87,9 +89,9 @@ class ResultStore:
 
     async def _on_facts(self, batch: Sequence[Work]) -> Sequence[Outcome]:
         facts = [fact for work in batch for fact in facts_of(work.event)]
-        events = self._tell(await self._writer.write(facts))
-        crash_at("result_store.written")
-        async with self._controlling:
+        async with self._turns.of({fact.key for fact in facts}):
+            events = self._tell(await self._writer.write(facts))
+            crash_at("result_store.written")
             for work in batch:
                 events += await self._on_control(work.event)
         return [Done(events), *[Done()] * (len(batch) - 1)]
@@ -108,7 +110,8 @@ class ResultStore:
         elif isinstance(payload, QueryErased):
             await forget_letters(QueryKey(event.tenant, payload.query_id), platform.store)
         elif isinstance(payload, DeadLetterRequeued):
-            await requeue(payload.letter_id, platform.store, platform.bus)
+            async with self._requeueing:
+                await requeue(payload.letter_id, platform.store, platform.bus)
         elif isinstance(payload, DeadLetterDropped):
             await platform.store.dead_letters.delete(payload.letter_id)
             log.info("dead_letter.dropped", id=payload.letter_id, by=payload.dropped_by)

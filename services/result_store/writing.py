@@ -11,7 +11,6 @@ import structlog
 from contracts.v1.image_query import ImageQuerySubmitted
 from contracts.v1.label import LabelAdded
 from contracts.v1.query import QueryErased
-from contracts.v1.search import SearchSubmitted
 from services.kit.errors import Unavailable
 from services.kit.metrics import Metrics
 from services.kit.store.documents import QueryDocument, QueryKey
@@ -53,14 +52,11 @@ class Writer:
         for fact in facts:
             waiting.setdefault(fact.key, []).append(fact)
         written: list[QueryDocument] = []
-        # A question is nearly always the first word of its query: it is written as that, and loaded if that fails.
-        new = {fact.key for fact in facts if isinstance(fact.what, ImageQuerySubmitted | SearchSubmitted)}
         for _ in range(_ROUNDS):
             if not waiting:
                 await self._forget_beside(facts)
                 return written
-            stored = await self._store.queries.load([key for key in waiting if key not in new])
-            new.clear()
+            stored = await self._store.queries.load(list(waiting))
             changes = self._fold(waiting, stored)
             await self._keep_images(changes, waiting)
             await self._forget_images(changes, waiting, stored)

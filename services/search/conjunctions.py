@@ -71,10 +71,10 @@ async def find_conjunctions(
     names = names_of(sources, query)
 
     def found() -> Conjunctions:
-        return in_order(_find(query, read, stretch))
+        return _find(query, read, stretch)
 
     if whole:
-        return await compute(lambda: pack(render(found(), names), chunk_bytes))
+        return await compute(lambda: pack(render(in_order(found()), names), chunk_bytes))
     # In two steps: a short search that comes meanwhile need not wait for both.
     part = Part(stretch, await compute(found))
     return await compute(lambda: pack_part(part, precision_of(query), names, chunk_bytes))

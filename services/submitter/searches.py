@@ -18,9 +18,11 @@ from services.kit.crash import crash_at
 from services.kit.errors import Refused, Unavailable
 from services.kit.http import PlatformDep, Writer
 from services.kit.platform import Platform
+from services.kit.soon import soon
 from services.kit.sources import read_sources, select
 from services.kit.store.documents import QueryKey
 from services.kit.store.records import Claim, SourceRecord
+from services.submitter.claiming import make_claim
 from services.submitter.submission import check_key
 
 log = structlog.get_logger(__name__)
@@ -56,7 +58,7 @@ async def _accept(request: Request, platform: Platform, tenant: str, search_type
     value = await read_json(request)
     query = read_query(search_type, value)
     try:
-        check_sources(query, await read_sources(platform.store, tenant))
+        check_sources(query, await soon(read_sources(platform.store, tenant)))
     except Unavailable as error:
         log.warning("submitter.search_unchecked", error=str(error))  # unknown names only find nothing
     except Refused:
@@ -77,7 +79,6 @@ async def _submit(platform: Platform, tenant: str, search_type: SearchType, valu
         Unavailable: it was not accepted; or, if Unknown, perhaps it was. Repeat it with its key.
     """
     claim, repeated = await _claim(platform, tenant, search_type, value, key)
-    crash_at("submitter.claimed")
     if not (repeated and await _is_stored(platform, claim)):
         event = event_of(
             claim.request,
@@ -98,7 +99,6 @@ async def _claim(
     platform: Platform, tenant: str, search_type: SearchType, value: Any, key: str | None
 ) -> tuple[Claim, bool]:
     """Return the claim that counts, and whether an earlier search with the same key made it."""
-    crash_at("submitter.before_claim")
     now = platform.clock.now()
     search = SearchSubmitted(
         query_id=new_id(SEARCH, now),
@@ -115,13 +115,7 @@ async def _claim(
         created_at=now,
         expires_at=now + timedelta(hours=platform.settings.claim_hours),
     )
-    try:
-        claim = await platform.store.claims.make(ours)
-    except Unavailable as error:
-        if key is not None:
-            raise  # without its claim a repeat could not be told from a new search
-        log.warning("submitter.unclaimed", query_id=ours.id, error=str(error))
-        return ours, False
+    claim = await make_claim(platform.store, ours)
     if claim.body_sha256 != ours.body_sha256:
         raise Refused("key_reused", "it came with another query before")
     return claim, claim.id != ours.id

@@ -19,6 +19,7 @@ from services.kit.images import ImageFacts, check_declared, inspect
 from services.kit.platform import Platform
 from services.kit.store.documents import QueryDocument, QueryKey
 from services.kit.store.records import Blob, Claim, DetectorRecord
+from services.submitter.claiming import make_claim
 from services.submitter.detectors import Detectors
 from services.submitter.metadata import check_metadata
 
@@ -185,29 +186,16 @@ class Submissions:
     async def _accept_alone(self, asked: _Asked) -> Claim:
         """Claim and publish at once: that its ID is found matters when it is returned, and both are done by then."""
         ours = self._ours(asked)
-        await asyncio.gather(self._make(ours), self._publish(asked, Accepted(claim=ours)))
+        await asyncio.gather(make_claim(self._platform.store, ours), self._publish(asked, Accepted(claim=ours)))
         return ours
 
     async def _claim(self, asked: _Asked) -> tuple[Claim, bool]:
         """Return the claim that counts, and whether an earlier submission with the same key made it."""
         ours = self._ours(asked)
-        claim = await self._make(ours)
+        claim = await make_claim(self._platform.store, ours)
         if claim.body_sha256 != ours.body_sha256:
             raise Refused("key_reused", "it came with another image or other parameters before")
         return claim, claim.id != ours.id
-
-    async def _make(self, ours: Claim) -> Claim:
-        """Return the claim that counts; our own, unclaimed, where the store is away and there is no key."""
-        crash_at("submitter.before_claim")
-        try:
-            claim = await self._platform.store.claims.make(ours)
-        except Unavailable as error:
-            if ours.key is not None:
-                raise  # without its claim a repeat could not be told from a new question
-            log.warning("submitter.unclaimed", query_id=ours.id, error=str(error))
-            return ours
-        crash_at("submitter.claimed")
-        return claim
 
     def _ours(self, asked: _Asked) -> Claim:
         """Return the claim that a new question makes."""

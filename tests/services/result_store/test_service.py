@@ -9,7 +9,7 @@ import pytest
 
 from contracts.http.models import Manifest, ManifestInput, ManifestOutput
 from contracts.ids import new_id
-from contracts.topics import CHANGES, IMAGE_QUERIES, WAKE_UPS
+from contracts.topics import CHANGES, FACTS, IMAGE_QUERIES, WAKE_UPS
 from contracts.v1.control import DetectorChanged, ModelChecked
 from contracts.v1.image_query import ImageQueryAnswered, ImageQuerySubmitted
 from contracts.v1.label import LabelAdded
@@ -23,7 +23,7 @@ from services.kit.store.port import LetterFilter
 from services.kit.store.records import Blob, DetectorRecord, ModelRecord
 from services.result_store.dead import keep_letters
 from services.result_store.service import create
-from tests.support.buses import take
+from tests.support.buses import expect_depth, take
 from tests.support.documents import make_claim
 from tests.support.messages import message
 from tests.support.result_store import DIGEST, START, TENANT, House
@@ -53,6 +53,28 @@ async def test_an_answer_wakes_those_who_wait_after_it_is_stored(house: House) -
             document = await house.load(payload.results[-1].query_id)
             assert document is not None
             assert document.revision >= payload.results[-1].revision
+
+
+async def test_an_answer_waits_for_its_question_that_is_being_written_and_for_no_other(house: House) -> None:
+    slow, other = house.question(b"slow"), house.question(b"other")
+    put, begun, go_on = house.platform.store.images.put, asyncio.Event(), asyncio.Event()
+
+    async def put_slowly(blob: Blob) -> None:
+        if blob.data == b"slow":
+            begun.set()
+            await go_on.wait()
+        await put(blob)
+
+    house.platform.store.images.put = put_slowly  # type: ignore[method-assign]
+    await house.publish(slow)
+    await begun.wait()
+    await house.publish(other, ImageQueryAnswered(answers=(house.answer(other),)))
+    await house.known(other.query_id, revision=2)
+    await house.publish(ImageQueryAnswered(answers=(house.answer(slow),)))
+    await expect_depth(house.platform.bus, FACTS, unsettled=2)
+    go_on.set()
+    document = await house.known(slow.query_id, revision=2)
+    assert [change.state for change in document.history] == ["submitted", "answered"]
 
 
 async def test_five_hundred_answers_before_their_questions(house: House) -> None:

@@ -13,8 +13,10 @@ from services.gateway.service import create as create_gateway
 from services.kit.bus.codec import decode, encode, event_of
 from services.kit.runtime import Factory
 from services.kit.store.documents import QueryKey
+from services.kit.store.port import Swap
 from services.result_store.service import create as create_result_store
 from services.submitter.service import create as create_submitter
+from tests.support.documents import make_document
 from tests.support.searching import TENANT, conjunction_query, searching
 from tests.support.until import until
 
@@ -192,6 +194,16 @@ async def test_ten_searches_run_beside_each_other(tmp_path: Path) -> None:
     async with searching(tmp_path, search_part_days=1) as house:
         found = await asyncio.gather(*(house.found(conjunction_query()) for _ in range(10)))
     assert all(rows == found[0] for rows in found)
+
+
+async def test_a_search_that_a_fact_has_overtaken_is_known_by_its_claim(tmp_path: Path) -> None:
+    async with searching(tmp_path, (create_submitter, create_gateway)) as house:
+        path = await house.ask(conjunction_query())
+        overtaken = make_document(key_of(path).id, tenant=TENANT, requested=False).model_copy(update={"kind": "search"})
+        await house.platform.store.queries.swap([Swap(overtaken, 0)])
+        status = await house.status(path)
+    assert status["search_request"]["query"]["conjunction_types"] == ["nbtrace"]
+    assert status["search_result"]["data_uri"] is None
 
 
 async def test_a_deleted_search_is_gone_with_its_rows(tmp_path: Path) -> None:

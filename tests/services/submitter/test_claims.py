@@ -172,6 +172,18 @@ async def test_with_the_store_away_a_keyed_question_is_refused_for_now(door: Doo
     assert len(await door.published()) == 1
 
 
+@pytest.mark.parametrize(("headers", "status"), [(KEY, 503), ({}, 202)])
+async def test_a_store_that_hangs_is_away(door: Door, headers: dict[str, str], status: int) -> None:
+    async def hang(claim: Claim) -> Claim:
+        await asyncio.Event().wait()
+        return claim
+
+    door.platform.store.claims.make = hang  # type: ignore[method-assign]
+    response = await door.ask(JPEG, headers=headers)
+    assert response.status_code == status
+    assert len(await door.published()) == (status == 202)
+
+
 @pytest.mark.parametrize("by", ["id", "name"])
 async def test_with_the_store_away_a_keyless_question_is_accepted(door: Door, by: str) -> None:
     detector = getattr(door.detector, by)
