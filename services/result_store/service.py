@@ -33,6 +33,8 @@ from services.result_store.writing import Writer
 log = structlog.get_logger(__name__)
 
 _BATCH = 64
+_AT_ONCE = 128
+"""Facts; a batch of messages may hold thousands of answers, and each takes kilobytes while it is folded."""
 _IN_HAND = 2
 """While one batch is being written, the next is read."""
 _LINGER_S = 0.05
@@ -90,7 +92,9 @@ class ResultStore:
     async def _on_facts(self, batch: Sequence[Work]) -> Sequence[Outcome]:
         facts = [fact for work in batch for fact in facts_of(work.event)]
         async with self._turns.of({fact.key for fact in facts}):
-            events = self._tell(await self._writer.write(facts))
+            events: list[Event[Payload]] = []
+            for first in range(0, len(facts), _AT_ONCE):
+                events += self._tell(await self._writer.write(facts[first : first + _AT_ONCE]))
             crash_at("result_store.written")
             for work in batch:
                 events += await self._on_control(work.event)
