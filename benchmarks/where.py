@@ -42,6 +42,8 @@ KINDS: Mapping[str, Sequence[str]] = {
 _OTHER = "other"
 _WAITING = ("wait (", "_worker (")
 """Innermost functions of threads that have nothing to do, which the profiler now and then takes for busy."""
+_ASLEEP = "PeriodicExecutor._run ("
+"""MongoDB's driver watches its servers in threads that sleep nearly always, in functions that do not tell."""
 _SERVICES = ("inference", "result_store")
 _SAMPLES_PER_S = 100
 _WRITE_S = 60.0
@@ -118,7 +120,7 @@ def shares_of(stacks: Sequence[str]) -> dict[str, float]:
     for stack in stacks:
         text, _, count = stack.rpartition(" ")
         frames = text.split(";")
-        if not frames[-1].startswith(_WAITING):
+        if not frames[-1].startswith(_WAITING) and _ASLEEP not in text:
             counts[_kind_of(frames)] += int(count)
     total = max(1, counts.total())
     return {kind: count / total for kind, count in counts.most_common()}

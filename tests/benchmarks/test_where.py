@@ -10,6 +10,7 @@ STACKS = (
     "main (services/inference/decode_child.py:1);decode (services/inference/decode.py:2) 4",
     "main (somewhere.py:1) 2",
     "_bootstrap (threading.py:1);_worker (concurrent/futures/thread.py:2) 90",
+    "_bootstrap (threading.py:1);PeriodicExecutor._run (pymongo/periodic_executor.py:2);check (pymongo/a.py:3) 80",
 )
 
 
