@@ -10,13 +10,18 @@ State = Literal["submitted", "running", "answered", "failed", "cancelled", "expi
 
 
 class StoredResult(Payload):
-    """What a waiter needs to decide whether to look: never the result itself."""
+    """What a waiter needs to decide whether its wait is over.
+
+    `document` is what was stored, as JSON in the layout of the result store's version, where a wait may be over and
+    the document is small. Whoever gets none, or cannot read it, looks into the store.
+    """
 
     query_id: QueryId
     revision: Annotated[int, Field(ge=1)]
     state: State
     has_answer: bool = False
     confident: bool = False
+    document: str | None = None
 
 
 class ResultsStored(Payload):

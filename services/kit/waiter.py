@@ -1,4 +1,4 @@
-"""Waiting for a result: one read when the wait begins, one when a wake-up says that it is worth it.
+"""Waiting for a result: one read when the wait begins, and one when a wake-up says that it is over without saying how.
 
 Wake-ups (`results.stored`) may be lost. One re-check per process and second reads every waited-for query at once, so
 that a lost wake-up costs a second and a thousand waiters cost one read. Where nobody waits, none is listened to.
@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from typing import Literal
 
 import structlog
+from pydantic_core import from_json
 
 from contracts.topics import WAKE_UPS
 from contracts.v1.results import ResultsStored, StoredResult
@@ -21,6 +22,7 @@ from services.kit.errors import PlatformError, Unavailable
 from services.kit.hearing import Hearing
 from services.kit.metrics import Metrics
 from services.kit.store.documents import QueryDocument, QueryKey
+from services.kit.store.layout import lift
 from services.kit.store.port import Store
 
 log = structlog.get_logger(__name__)
@@ -42,7 +44,12 @@ def wanted_for(wait_for: WaitFor) -> Wanted:
     """
     if wait_for == "confident":
         return lambda result: result.confident or (_ended(result) and not result.has_answer)
-    return lambda result: result.has_answer or _ended(result)
+    return is_over
+
+
+def is_over(result: StoredResult) -> bool:
+    """Say whether there is an answer, or the machine's work has ended without one."""
+    return result.has_answer or _ended(result)
 
 
 def summary_of(document: QueryDocument) -> StoredResult:
@@ -108,8 +115,8 @@ class Waiter:
     ) -> QueryDocument | None:
         """Return the document as soon as `wanted`, else as it is after `timeout_s`; None when there is none.
 
-        Reads the store once, and once more after waiting. Without a document it waits `timeout_s` for one to appear,
-        or as long as `absent` says, which may be shorter or longer.
+        Reads the store once, and once more after waiting unless a wake-up brought the document. Without a document it
+        waits `timeout_s` for one to appear, or as long as `absent` says, which may be shorter or longer.
 
         Raises:
             Unavailable: too many wait already and this one would too, or the store is away.
@@ -153,7 +160,9 @@ class Waiter:
         for work in batch:
             if isinstance(work.event.payload, ResultsStored):
                 for result in work.event.payload.results:
-                    self._wake(QueryKey(work.event.tenant, result.query_id), result, None)
+                    key = QueryKey(work.event.tenant, result.query_id)
+                    if key in self._waits:
+                        self._wake(key, result, _document_of(result, key))
         return [Done()] * len(batch)
 
     def _wake(self, key: QueryKey, result: StoredResult, document: QueryDocument | None) -> None:
@@ -183,6 +192,17 @@ class Waiter:
                 continue
             for key, document in documents.items():
                 self._wake(key, summary_of(document), document)
+
+
+def _document_of(result: StoredResult, key: QueryKey) -> QueryDocument | None:
+    """Return the document that came with a wake-up, if it is one that can be read."""
+    if result.document is None:
+        return None
+    try:
+        document = lift(from_json(result.document))
+    except (PlatformError, ValueError):
+        return None
+    return document if document.key == key else None
 
 
 async def _result_of(wait: _Wait, appear_s: float, deadline: float) -> QueryDocument | None:

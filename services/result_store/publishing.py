@@ -5,14 +5,16 @@ from datetime import datetime
 
 from contracts.base import Payload
 from contracts.events import Event
-from contracts.v1.results import ResultsStored
+from contracts.v1.results import ResultsStored, StoredResult
 from services.kit.bus.codec import encode, event_of
 from services.kit.bus.port import Bus
 from services.kit.store.documents import QueryDocument
-from services.kit.waiter import summary_of
+from services.kit.waiter import is_over, summary_of
 
 SOURCE = "result_store"
 _MOST = 1000
+_LARGEST_TOLD = 8 * 1024
+"""Characters of a document that goes along. A model with a thousand labels makes 40,000, for readers who may not be."""
 
 
 def wake_ups(documents: Iterable[QueryDocument], at: datetime) -> list[Event[Payload]]:
@@ -22,7 +24,7 @@ def wake_ups(documents: Iterable[QueryDocument], at: datetime) -> list[Event[Pay
         by_tenant.setdefault(document.tenant, []).append(document)
     return [
         event_of(
-            ResultsStored(results=tuple(summary_of(document) for document in group[start : start + _MOST])),
+            ResultsStored(results=tuple(map(_told, group[start : start + _MOST]))),
             source=SOURCE,
             tenant=tenant,
             at=at,
@@ -30,6 +32,14 @@ def wake_ups(documents: Iterable[QueryDocument], at: datetime) -> list[Event[Pay
         for tenant, group in by_tenant.items()
         for start in range(0, len(group), _MOST)
     ]
+
+
+def _told(document: QueryDocument) -> StoredResult:
+    summary = summary_of(document)
+    if not is_over(summary):
+        return summary
+    whole = document.model_dump_json()
+    return summary.model_copy(update={"document": whole}) if len(whole) <= _LARGEST_TOLD else summary
 
 
 async def publish_stored(bus: Bus, documents: Sequence[QueryDocument], at: datetime) -> None:

@@ -1,4 +1,8 @@
-"""Facts into documents, in batches: load, fold, swap; whoever loses a race loads and folds again."""
+"""Facts into documents, in batches: load, fold, swap; whoever loses a race loads and folds again.
+
+A question is nearly always the first word of its query, so it is folded into nothing without a look: if there was
+something, that is a lost race like any other.
+"""
 
 import asyncio
 import hashlib
@@ -11,6 +15,7 @@ import structlog
 from contracts.v1.image_query import ImageQuerySubmitted
 from contracts.v1.label import LabelAdded
 from contracts.v1.query import QueryErased
+from contracts.v1.search import SearchSubmitted
 from services.kit.errors import Unavailable
 from services.kit.metrics import Metrics
 from services.kit.store.documents import QueryDocument, QueryKey
@@ -21,6 +26,7 @@ from services.result_store.fold import fold
 
 log = structlog.get_logger(__name__)
 
+_QUESTIONS = (ImageQuerySubmitted, SearchSubmitted)
 _ROUNDS = 20
 """Lost races after which the batch is left to the retry: more means that something writes without end."""
 
@@ -52,11 +58,14 @@ class Writer:
         for fact in facts:
             waiting.setdefault(fact.key, []).append(fact)
         written: list[QueryDocument] = []
+        new = {fact.key for fact in facts if isinstance(fact.what, _QUESTIONS)}
         for _ in range(_ROUNDS):
             if not waiting:
                 await self._forget_beside(facts)
                 return written
-            stored = await self._store.queries.load(list(waiting))
+            perhaps = [key for key in waiting if key not in new]
+            stored = await self._store.queries.load(perhaps) if perhaps else {}
+            new = set()
             changes = self._fold(waiting, stored)
             await self._keep_images(changes, waiting)
             await self._forget_images(changes, waiting, stored)
@@ -99,9 +108,11 @@ class Writer:
         for key, change in changes.items():
             for fact in waiting[key]:
                 request = change.after.image_request
-                if isinstance(fact.what, ImageQuerySubmitted) and request is not None:
+                if request is None:
+                    continue
+                if isinstance(fact.what, ImageQuerySubmitted) and fact.what.image.sha256 == request.image.sha256:
                     steps.append(self._keep_image(change.after, fact.what))
-                elif isinstance(fact.what, LabelAdded) and request is not None:
+                elif isinstance(fact.what, LabelAdded):
                     steps.append(self._store.images.keep_until(key.tenant, request.image.sha256, None))
         await asyncio.gather(*steps)
 
@@ -111,7 +122,10 @@ class Writer:
         waiting: dict[QueryKey, list[Fact]],
         stored: dict[QueryKey, QueryDocument],
     ) -> None:
-        """Remove the images of what is erased; also of a question that comes after its erasure: it lies there."""
+        """Remove the images of what is erased, and of questions that are not taken: they may lie there already.
+
+        Such a question came after its erasure, or is another one under a taken ID.
+        """
         # The store does not know these uses yet.
         used = {
             (key.tenant, change.after.image_request.image.sha256)
@@ -122,13 +136,16 @@ class Writer:
         for key, facts in waiting.items():
             before = stored.get(key)
             after = changes[key].after if key in changes else before
-            if after is None or after.erased_at is None:
+            if after is None:
                 continue
             images = {fact.what.image.sha256 for fact in facts if isinstance(fact.what, ImageQuerySubmitted)}
-            if before is not None and before.image_request is not None:
+            erased = [key.id] if after.erased_at is not None else []
+            if erased and before is not None and before.image_request is not None:
                 images.add(before.image_request.image.sha256)
+            elif after.image_request is not None:
+                images.discard(after.image_request.image.sha256)
             for sha256 in images:
-                users.setdefault((key.tenant, sha256), []).append(key.id)
+                users.setdefault((key.tenant, sha256), []).extend(erased)
         for image, erased in users.items():
             if image not in used:
                 await self._remove_image(*image, erased)

@@ -39,6 +39,10 @@ def document(query_id: str, *, state: State = "answered", confidence: float | No
     )
 
 
+def key() -> QueryKey:
+    return QueryKey("acme", new_id("iq", NOW))
+
+
 class House:
     """A bus, a store and a waiter over them."""
 
@@ -51,8 +55,9 @@ class House:
     async def write(self, *documents: QueryDocument, expected: int = 0) -> None:
         assert not await self.store.queries.swap([Swap(each, expected) for each in documents])
 
-    async def wake(self, documents: Sequence[QueryDocument]) -> None:
-        stored = ResultsStored(results=tuple(summary_of(each) for each in documents))
+    async def wake(self, documents: Sequence[QueryDocument], whole: str | None = None) -> None:
+        results = (summary_of(each).model_copy(update={"document": whole}) for each in documents)
+        stored = ResultsStored(results=tuple(results))
         await self.bus.publish([encode(event_of(stored, source="test", tenant="acme", at=NOW))])
 
     async def waiting(self, count: int) -> None:
@@ -70,10 +75,6 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         made = House(bus, store)
         await made.waiter.start(s)
         yield made
-
-
-def key() -> QueryKey:
-    return QueryKey("acme", new_id("iq", NOW))
 
 
 async def test_what_is_there_is_returned_at_once(house: House) -> None:
@@ -94,6 +95,27 @@ async def test_a_wake_up_ends_the_wait_with_what_is_stored(house: House) -> None
         found = await waiting
     assert found == document(wanted.id)
     await house.waiting(0)
+
+
+async def test_a_wake_up_that_brings_the_document_needs_no_look(house: House) -> None:
+    wanted = key()
+    waiting = asyncio.create_task(house.waiter.wait(wanted, wanted_for("answer"), 30))
+    await house.waiting(1)
+    told = document(wanted.id)
+    await house.wake([told], told.model_dump_json())
+    async with asyncio.timeout(10):
+        assert await waiting == told  # it is in no store
+
+
+@pytest.mark.parametrize("whole", ["no JSON", "{}", '{"layout": 99}', document(key().id).model_dump_json()])
+async def test_a_wake_up_with_a_document_that_is_no_use_makes_the_reader_look(house: House, whole: str) -> None:
+    wanted = key()
+    waiting = asyncio.create_task(house.waiter.wait(wanted, wanted_for("answer"), 30))
+    await house.waiting(1)
+    await house.write(document(wanted.id))
+    await house.wake([document(wanted.id)], whole)
+    async with asyncio.timeout(10):
+        assert await waiting == document(wanted.id)
 
 
 async def test_a_lost_wake_up_costs_a_second_not_the_wait(house: House) -> None:

@@ -24,6 +24,8 @@ from tests.support.documents import make_claim
 AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 DATA = b"one picture"
 SHA = hashlib.sha256(DATA).hexdigest()
+OTHER = b"another picture"
+OTHER_SHA = hashlib.sha256(OTHER).hexdigest()
 
 
 @pytest.fixture
@@ -37,11 +39,16 @@ def writer(store: SqliteStore) -> Writer:
     return Writer(store, Metrics(), retention=timedelta(days=30))
 
 
-def asked(query_id: str, *, inline: bool = True) -> Fact:
+def asked(query_id: str, *, inline: bool = True, data: bytes = DATA) -> Fact:
     question = ImageQuerySubmitted(
         query_id=query_id,
         detector_id=new_id("det", AT),
-        image=Image(sha256=SHA, size_bytes=len(DATA), media_type="image/jpeg", data=DATA if inline else None),
+        image=Image(
+            sha256=hashlib.sha256(data).hexdigest(),
+            size_bytes=len(data),
+            media_type="image/jpeg",
+            data=data if inline else None,
+        ),
         submitted_at=AT,
     )
     return Fact(QueryKey("acme", query_id), f"{query_id}.asked", AT, question)
@@ -138,3 +145,27 @@ async def test_queries_with_one_image_that_are_erased_together_leave_no_image(
     await writer.write([asked(query_id, inline=False) for query_id in queries])
     await writer.write([erased(query_id) for query_id in queries])
     assert await store.images.get("acme", SHA) is None
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_another_question_under_a_taken_id_leaves_no_image(
+    store: SqliteStore,
+    writer: Writer,
+    together: bool,  # noqa: FBT001
+) -> None:
+    query_id = new_id("iq", AT)
+    first, second = asked(query_id), asked(query_id, data=OTHER)
+    for batch in [[first, second]] if together else [[first], [second]]:
+        await writer.write(batch)
+    (document,) = (await store.queries.load([QueryKey("acme", query_id)])).values()
+    assert document.image_request is not None
+    assert document.image_request.image.sha256 == SHA
+    assert await store.images.get("acme", SHA) is not None
+    assert await store.images.get("acme", OTHER_SHA) is None
+
+
+async def test_a_repeated_question_changes_nothing_and_keeps_its_image(store: SqliteStore, writer: Writer) -> None:
+    query_id = new_id("iq", AT)
+    await writer.write([asked(query_id)])
+    assert await writer.write([asked(query_id)]) == []
+    assert await store.images.get("acme", SHA) is not None
