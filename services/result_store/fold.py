@@ -38,6 +38,11 @@ def fold(document: QueryDocument | None, fact: Fact, *, retention: timedelta) ->
     )
 
 
+def expiry_of(question: Submitted, retention: timedelta) -> datetime:
+    """Return until when a query and its image are kept, unless a label keeps them for ever."""
+    return question.retain_until or question.submitted_at + retention
+
+
 def _apply(  # noqa: C901, PLR0911, PLR0912 - one flat branch per kind of fact
     current: QueryDocument, what: Happening, fact: Fact, retention: timedelta
 ) -> QueryDocument | None:
@@ -108,7 +113,7 @@ def _submitted(current: QueryDocument, what: Submitted, fact: Fact, retention: t
         "request": what,
         "lane": fact.lane,
         "created_at": what.submitted_at,
-        "expires_at": None if kept else what.retain_until or what.submitted_at + retention,
+        "expires_at": None if kept else expiry_of(what, retention),
     }
     if not current.history:
         update["history"] = (_transition(current, "submitted", what.submitted_at, fact),)

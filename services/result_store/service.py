@@ -59,7 +59,11 @@ class ResultStore:
     async def start(self, stack: AsyncExitStack) -> None:
         """Begin to consume and to sweep."""
         platform = self._platform
-        linger = Linger(_LINGER_S, urgent=lambda message: not message.routing_key.startswith(_QUESTIONS))
+        linger = Linger(
+            _LINGER_S,
+            urgent=lambda message: not message.routing_key.startswith(_QUESTIONS),
+            meanwhile=self._writer.ahead.begin,
+        )
         bus, metrics, most = platform.bus, platform.metrics, platform.settings.breaker_failures
         facts = Consumer(
             bus,

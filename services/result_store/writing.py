@@ -5,7 +5,6 @@ something, that is a lost race like any other.
 """
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,9 +19,9 @@ from services.kit.errors import Unavailable
 from services.kit.metrics import Metrics
 from services.kit.store.documents import QueryDocument, QueryKey
 from services.kit.store.port import Store, Swap
-from services.kit.store.records import Blob
+from services.result_store.ahead import Ahead, Kept, blob_of
 from services.result_store.facts import Fact
-from services.result_store.fold import fold
+from services.result_store.fold import expiry_of, fold
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +43,7 @@ class Writer:
         self._store = store
         self._metrics = metrics
         self._retention = retention
+        self.ahead = Ahead(store.images, retention=retention)
 
     async def write(self, facts: Sequence[Fact]) -> list[QueryDocument]:
         """Fold `facts` in their order; return each document that changed, as it is now.
@@ -58,6 +58,9 @@ class Writer:
         for fact in facts:
             waiting.setdefault(fact.key, []).append(fact)
         written: list[QueryDocument] = []
+        there = await self.ahead.take(
+            [self._kept(fact.key, fact.what) for fact in facts if isinstance(fact.what, ImageQuerySubmitted)]
+        )
         new = {fact.key for fact in facts if isinstance(fact.what, _QUESTIONS)}
         for _ in range(_ROUNDS):
             if not waiting:
@@ -67,7 +70,7 @@ class Writer:
             stored = await self._store.queries.load(perhaps) if perhaps else {}
             new = set()
             changes = self._fold(waiting, stored)
-            await self._keep_images(changes, waiting)
+            await self._keep_images(changes, waiting, there)
             await self._forget_images(changes, waiting, stored)
             conflicts = await self._swap(changes)
             written += [change.after for key, change in changes.items() if key not in conflicts]
@@ -79,6 +82,9 @@ class Writer:
         erased = {fact.key for fact in facts if isinstance(fact.what, QueryErased)}
         await asyncio.gather(*(self._store.claims.delete(key) for key in erased))
         await asyncio.gather(*(self._store.search_rows.delete(key) for key in erased))
+
+    def _kept(self, key: QueryKey, question: ImageQuerySubmitted) -> Kept:
+        return Kept(key.tenant, question.image.sha256, expiry_of(question, self._retention))
 
     def _fold(
         self, waiting: dict[QueryKey, list[Fact]], stored: dict[QueryKey, QueryDocument]
@@ -103,17 +109,21 @@ class Writer:
                 self._metrics.ended.labels(change.after.state).inc()
         return conflicts
 
-    async def _keep_images(self, changes: dict[QueryKey, _Change], waiting: dict[QueryKey, list[Fact]]) -> None:
+    async def _keep_images(
+        self, changes: dict[QueryKey, _Change], waiting: dict[QueryKey, list[Fact]], there: frozenset[Kept]
+    ) -> None:
         steps = []
         for key, change in changes.items():
+            request = change.after.image_request
+            if request is None:
+                continue
+            kept = Kept(key.tenant, request.image.sha256, change.after.expires_at)
             for fact in waiting[key]:
-                request = change.after.image_request
-                if request is None:
-                    continue
-                if isinstance(fact.what, ImageQuerySubmitted) and fact.what.image.sha256 == request.image.sha256:
-                    steps.append(self._keep_image(change.after, fact.what))
+                if isinstance(fact.what, ImageQuerySubmitted) and fact.what.image.sha256 == kept.sha256:
+                    if kept not in there:
+                        steps.append(self._keep_image(fact.what, kept))
                 elif isinstance(fact.what, LabelAdded):
-                    steps.append(self._store.images.keep_until(key.tenant, request.image.sha256, None))
+                    steps.append(self._store.images.keep_until(key.tenant, kept.sha256, None))
         await asyncio.gather(*steps)
 
     async def _forget_images(
@@ -150,30 +160,24 @@ class Writer:
             if image not in used:
                 await self._remove_image(*image, erased)
 
-    async def _keep_image(self, document: QueryDocument, submitted: ImageQuerySubmitted) -> None:
-        image = submitted.image
-        if image.data is None:
-            await self._store.images.keep_until(document.tenant, image.sha256, document.expires_at)
-        elif hashlib.sha256(image.data).hexdigest() != image.sha256:
-            log.warning("result_store.image_hash_mismatch", query_id=document.id)  # inference fails the query
-        else:
-            blob = Blob(
-                tenant=document.tenant,
-                sha256=image.sha256,
-                media_type=image.media_type,
-                data=image.data,
-                expires_at=document.expires_at,
-            )
+    async def _keep_image(self, question: ImageQuerySubmitted, kept: Kept) -> None:
+        if question.image.data is None:
+            await self._store.images.keep_until(kept.tenant, kept.sha256, kept.expires_at)
+        elif (blob := blob_of(question, kept)) is not None:
             await self._store.images.put(blob)
+        else:
+            log.warning("result_store.image_hash_mismatch", query_id=question.query_id)  # inference fails the query
 
     async def _remove_image(self, tenant: str, sha256: str, erased: Sequence[str]) -> None:
         """Remove the image of erased queries unless another uses it, perhaps one whose question is still under way.
 
         The submitter claims a query before it puts its image. So the claim is seen here, or the put comes after we
-        have looked at the image and moves its expiry: then it stays. What is sent inline is put when it is folded, at
-        most a moment before its document is there; a device's is claimed by nobody, and the submitter's at the latest
-        when its sender hears of it.
+        have looked at the image and moves its expiry: then it stays. What is sent inline is put at most a moment before
+        its document is there; a device's is claimed by nobody, and the submitter's at the latest when its sender hears
+        of it.
         """
+        if self.ahead.uses(tenant, sha256):
+            return
         seen = await self._store.images.get(tenant, sha256)
         if seen is None:
             return

@@ -9,10 +9,14 @@ from services.kit.bus.port import Delivery, Message, Subscription
 
 @dataclass(frozen=True, slots=True)
 class Linger:
-    """How long a batch that is not full waits for more messages, as long as none in it is urgent."""
+    """How long a batch that is not full waits for more messages, as long as none in it is urgent.
+
+    `meanwhile` is told of the first messages of a batch that waits.
+    """
 
     longest_s: float
     urgent: Callable[[Message], bool]
+    meanwhile: Callable[[Sequence[Message]], None] | None = None
 
 
 class Intake:
@@ -50,7 +54,11 @@ class Intake:
         latest = deliveries
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._linger.longest_s
+        told = False
         while latest and len(deliveries) < most and not any(self._linger.urgent(d.message) for d in latest):
+            if self._linger.meanwhile is not None and not told:
+                self._linger.meanwhile([delivery.message for delivery in deliveries])
+                told = True
             latest = list(await self._next(most - len(deliveries), deadline - loop.time()))
             deliveries += latest
         return deliveries

@@ -1,6 +1,7 @@
 """The result store as a service: facts in, documents, images and wake-ups out."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -19,7 +20,7 @@ from services.kit.bus.codec import decode, encode, event_of
 from services.kit.bus.memory import MemoryBus
 from services.kit.bus.port import DEAD_REASON
 from services.kit.store.documents import QueryKey
-from services.kit.store.port import LetterFilter
+from services.kit.store.port import LetterFilter, Swap
 from services.kit.store.records import Blob, DetectorRecord, ModelRecord
 from services.result_store.dead import keep_letters
 from services.result_store.service import create
@@ -57,15 +58,15 @@ async def test_an_answer_wakes_those_who_wait_after_it_is_stored(house: House) -
 
 async def test_an_answer_waits_for_its_question_that_is_being_written_and_for_no_other(house: House) -> None:
     slow, other = house.question(b"slow"), house.question(b"other")
-    put, begun, go_on = house.platform.store.images.put, asyncio.Event(), asyncio.Event()
+    swap, begun, go_on = house.platform.store.queries.swap, asyncio.Event(), asyncio.Event()
 
-    async def put_slowly(blob: Blob) -> None:
-        if blob.data == b"slow":
+    async def swap_slowly(swaps: Sequence[Swap]) -> frozenset[QueryKey]:
+        if slow.query_id in {each.document.id for each in swaps}:
             begun.set()
             await go_on.wait()
-        await put(blob)
+        return await swap(swaps)
 
-    house.platform.store.images.put = put_slowly  # type: ignore[method-assign]
+    house.platform.store.queries.swap = swap_slowly  # type: ignore[method-assign]
     await house.publish(slow)
     await begun.wait()
     await house.publish(other, ImageQueryAnswered(answers=(house.answer(other),)))

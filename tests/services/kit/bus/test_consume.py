@@ -227,6 +227,23 @@ async def test_what_is_not_urgent_waits_for_what_is(bus: MemoryBus, stack: Async
     assert [[work.event.id for work in batch] for batch in recorder.batches] == [["first", "second", "urgent"]]
 
 
+async def test_of_a_batch_that_waits_the_first_messages_are_told(bus: MemoryBus, stack: AsyncExitStack) -> None:
+    recorder = Recorder(lambda _: Done())
+    told: list[Sequence[Message]] = []
+    linger = Linger(60, urgent=lambda message: message == question("urgent"), meanwhile=told.append)
+    await bus.publish([question("urgent")])
+    await start(bus, stack, recorder, linger=linger)
+    await recorder.wait_for(1)
+    assert not told
+    await bus.publish([question("first")])
+    await expect_depth(bus, IMAGE_QUERIES, unsettled=1)
+    await bus.publish([question("second")])
+    await expect_depth(bus, IMAGE_QUERIES, unsettled=2)
+    await bus.publish([question("urgent")])
+    await recorder.wait_for(4)
+    assert told == [[question("first")]]
+
+
 async def test_what_is_not_urgent_waits_until_the_batch_is_full_or_the_time_over(
     bus: MemoryBus, stack: AsyncExitStack
 ) -> None:
