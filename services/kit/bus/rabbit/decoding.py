@@ -14,6 +14,7 @@ UNREADABLE = "sightline-bus-unreadable"
 LARGEST_TABLE_BYTES = 64 * 1024
 """Headers above this are not decoded: our own are a tenth of it, and pamqp's time grows with the square."""
 
+_LONG_STRING = ord("S")
 _FAULTS = (ValueError, OverflowError, OSError, RecursionError, struct.error)
 
 
@@ -41,7 +42,28 @@ def _table(value: bytes) -> tuple[int, FieldTable]:
     length = int.from_bytes(value[:4], "big")
     if length > LARGEST_TABLE_BYTES:
         return length + 4, {UNREADABLE: f"headers of {length} bytes"}
+    texts = _texts(value, length + 4)
+    if texts is not None:
+        return length + 4, texts
     try:
         return decode.field_table(value)
     except _FAULTS:
         return length + 4, {UNREADABLE: "headers that cannot be decoded"}
+
+
+def _texts(value: bytes, end: int) -> FieldTable | None:
+    """Return a table that holds nothing but text, as those of our own messages do; None where pamqp must look."""
+    texts: FieldTable = {}
+    at = 4
+    try:
+        while at < end:
+            name_end = at + 1 + value[at]
+            if value[name_end] != _LONG_STRING:
+                return None
+            text = name_end + 5
+            text_end = text + int.from_bytes(value[name_end + 1 : text], "big")
+            texts[value[at + 1 : name_end].decode()] = value[text:text_end].decode()
+            at = text_end
+    except (IndexError, UnicodeDecodeError):
+        return None
+    return texts if at == end <= len(value) else None

@@ -33,6 +33,8 @@ _LARGEST_HEADERS_BYTES = 48 * 1024
 """Of one message. They travel in one frame, of 128 KiB at most, and a dead letter's come on top."""
 _LONGEST_NAME_BYTES = 128
 """Of a header; AMQP ends there, and the driver would cut it off."""
+_SHORT_NAME = _LONGEST_NAME_BYTES // 4
+"""Characters that fit, whatever they are."""
 _LARGEST_DETAIL = 4096
 _EXCHANGE_OF: Mapping[str, Exchange] = {name: exchange for exchange, name in EXCHANGES.items()}
 
@@ -114,7 +116,7 @@ def read(delivered: DeliveredMessage, queue: Queue) -> Letter:
     if death:  # the broker moved it, and what its headers say is as good as the exchange that it was published to
         exchange, key = _text(death.get("exchange")), _text(_first(death.get("routing-keys")))
     headers = _plain(given)
-    history = {name: headers.pop(name) for name in list(headers) if name.startswith(_OURS)}
+    history = {name: headers.pop(name) for name in [name for name in headers if name.startswith(_OURS)]}
     message = Message(
         exchange=_EXCHANGE_OF.get(exchange, "in"),
         routing_key=key,
@@ -165,11 +167,14 @@ def _last_death(headers: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _plain(headers: Mapping[str, Any]) -> dict[str, str]:
     """Headers as text. The broker's own and what is not text or number (tables, lists) are left out."""
-    plain = {
-        key: _text(value)
-        for key, value in headers.items()
-        if _is_plain(value) and not key.startswith("x-") and len(key.encode("utf-8", "replace")) <= _LONGEST_NAME_BYTES
-    }
+    plain: dict[str, str] = {}
+    for key, value in headers.items():
+        if key.startswith("x-") or (len(key) > _SHORT_NAME and len(key.encode("utf-8", "replace")) > _LONGEST_NAME_BYTES):
+            continue
+        if type(value) is str:  # as nearly always
+            plain[key] = value
+        elif _is_plain(value):
+            plain[key] = _text(value)
     if sum(len(key) + len(value) for key, value in plain.items()) <= _LARGEST_HEADERS_BYTES:
         return plain
     return {f"{_OURS}unreadable": "too large"}
