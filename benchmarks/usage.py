@@ -12,7 +12,7 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 class Usage:
     """A process and its descendants; memory is the peak of resident sets, added up for the descendants.
 
-    Pages that a process shares with others count in each of them.
+    Pages that a process shares with others count in each of them, but in `proportional_bytes`.
     """
 
     cpu_s: float
@@ -20,6 +20,8 @@ class Usage:
     children_peak_bytes: int
     resident_bytes: int
     """What all of them hold now."""
+    proportional_bytes: int
+    """The same, with a page that several processes share divided among them (the kernel's PSS)."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -27,15 +29,17 @@ class Usage:
             self.own_peak_bytes + other.own_peak_bytes,
             self.children_peak_bytes + other.children_peak_bytes,
             self.resident_bytes + other.resident_bytes,
+            self.proportional_bytes + other.proportional_bytes,
         )
 
 
 def usage_of(pid: int) -> Usage:
     """Return what `pid` used up to now; children that have ended count with their processor time."""
     family = list(_family(pid))
-    peaks = [_status_bytes(member, "VmHWM:") for member in family]
-    resident = sum(_status_bytes(member, "VmRSS:") for member in family)
-    return Usage(sum(_cpu_s(member) for member in family), peaks[0], sum(peaks[1:]), resident)
+    peaks = [_bytes(member, "status", "VmHWM:") for member in family]
+    resident = sum(_bytes(member, "status", "VmRSS:") for member in family)
+    proportional = sum(_bytes(member, "smaps_rollup", "Pss:") for member in family)
+    return Usage(sum(_cpu_s(member) for member in family), peaks[0], sum(peaks[1:]), resident, proportional)
 
 
 def forget_peak(pid: int) -> None:
@@ -62,12 +66,12 @@ def _cpu_s(pid: int) -> float:
     return sum(int(field) for field in fields[11:15]) / _TICKS_PER_S  # own and of ended children, user and system
 
 
-def _status_bytes(pid: int, name: str) -> int:
+def _bytes(pid: int, file: str, name: str) -> int:
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        text = Path(f"/proc/{pid}/{file}").read_text()
     except OSError:
         return 0
-    for line in status.splitlines():
+    for line in text.splitlines():
         if line.startswith(name):
             return int(line.split()[1]) * 1024
     return 0

@@ -25,6 +25,7 @@ def measure(servers: Servers, pack: Path, say: Say, numbers: Sequence[int] = NUM
             pipeline.measure(opened, task)
             done, used = number, opened.usage()
             resident = {name: round(used[name].resident_bytes / 1e6, 1) for name in _SERVICES}
-            points.append({"queries": number, "resident_mb": resident})
+            proportional = {name: round(used[name].proportional_bytes / 1e6, 1) for name in _SERVICES}
+            points.append({"queries": number, "resident_mb": resident, "proportional_mb": proportional})
             say(f"{number} queries: {resident}")
     return points

@@ -33,8 +33,16 @@ def sections(growth: Mapping[str, Any]) -> Iterator[str]:
         yield section("Workers, each on one processor", table(("model", "workers", "answers/s"), worker_rows))
     if "memory" in growth:
         names = tuple(growth["memory"][0]["resident_mb"])
-        memory_rows = [(p["queries"], *(f"{p['resident_mb'][name]:.0f}" for name in names)) for p in growth["memory"]]
-        yield section("Memory after many queries, MB, children included", table(("queries", *names), memory_rows))
+        rows = [(point["queries"], *(_held(point, name) for name in names)) for point in growth["memory"]]
+        title = (
+            "Memory after many queries, MB, children included (in brackets: shared pages divided among who shares them)"
+        )
+        yield section(title, table(("queries", *names), rows))
+
+
+def _held(point: Mapping[str, Any], name: str) -> str:
+    resident, proportional = point["resident_mb"][name], point.get("proportional_mb", {}).get(name)
+    return f"{resident:.0f}" if proportional is None else f"{resident:.0f} ({proportional:.0f})"
 
 
 def _sizes(points: list[dict[str, Any]]) -> str:

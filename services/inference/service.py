@@ -19,6 +19,7 @@ from services.inference.processors import count_processors
 from services.inference.running import Runner
 from services.inference.triage import Triage
 from services.kit.bus.consume import Consumer
+from services.kit.memory import keep_large_blocks
 from services.kit.platform import Platform
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,7 @@ class InferenceService:
     async def start(self, stack: AsyncExitStack) -> None:
         """Start the threads, then the consumers; leaving `stack` ends them in the opposite order."""
         platform, settings = self._platform, self._platform.settings
+        keep_large_blocks()
         processors = count_processors()
         threads = settings.inference_threads or 1
         decoders = settings.decode_threads or processors

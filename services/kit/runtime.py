@@ -27,7 +27,7 @@ from services.kit.clock import Clock, SystemClock
 from services.kit.errors import ConfigError
 from services.kit.health import Health
 from services.kit.http import create_app
-from services.kit.memory import share_arenas
+from services.kit.memory import spare_memory
 from services.kit.metrics import Metrics
 from services.kit.platform import Platform, Service
 from services.kit.settings import Settings
@@ -153,7 +153,7 @@ async def run(settings: Settings, factories: Sequence[Factory], on_ready: Callab
 def run_process(settings: Settings, factories: Sequence[Factory], on_ready: Callable[[str], None]) -> None:
     """Be the process: `run` in a fresh event loop, the fast one where there is one."""
     _allow_files()
-    share_arenas()
+    spare_memory()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run(settings, factories, on_ready))
 

@@ -169,7 +169,9 @@ def _plain(headers: Mapping[str, Any]) -> dict[str, str]:
     """Headers as text. The broker's own and what is not text or number (tables, lists) are left out."""
     plain: dict[str, str] = {}
     for key, value in headers.items():
-        if key.startswith("x-") or (len(key) > _SHORT_NAME and len(key.encode("utf-8", "replace")) > _LONGEST_NAME_BYTES):
+        if key.startswith("x-") or (
+            len(key) > _SHORT_NAME and len(key.encode("utf-8", "replace")) > _LONGEST_NAME_BYTES
+        ):
             continue
         if type(value) is str:  # as nearly always
             plain[key] = value
