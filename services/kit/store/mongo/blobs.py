@@ -1,17 +1,18 @@
 """Blobs in MongoDB: a row per blob, with the bytes in it or the name of a file in GridFS."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from bson.binary import Binary
 from bson.max_key import MaxKey
-from pymongo import UpdateOne
+from pymongo import InsertOne
 
 from services.kit.errors import Conflict, Refused, Unavailable
 from services.kit.store.micros import from_micros, to_micros
 from services.kit.store.mongo.collection import Collection
 from services.kit.store.mongo.driver import Row
 from services.kit.store.mongo.files import MongoFiles
-from services.kit.store.mongo.grouping import GroupedUpserts
+from services.kit.store.mongo.gathering import Gathering
 from services.kit.store.mongo.rows import KEPT_US, by_key, expires_on, expires_us, key_of
 from services.kit.store.records import Blob
 
@@ -20,6 +21,9 @@ MAX_BLOB_BYTES = 1024 * 1024 * 1024
 
 _PURGE = 500
 _READS = 10
+_WRITE_AT_ONCE = 64
+_ROUNDS = 50
+"""Blobs that may come and go under one call; more means that something else is wrong."""
 
 
 class MongoBlobs:
@@ -27,7 +31,7 @@ class MongoBlobs:
 
     def __init__(self, collection: Collection, files: MongoFiles, inline_bytes: int) -> None:
         self._collection = collection
-        self._grouped = GroupedUpserts(collection)
+        self._inserts = Gathering(self._insert_all, most=_WRITE_AT_ONCE)
         self._files = files
         self._inline_bytes = inline_bytes
 
@@ -36,9 +40,7 @@ class MongoBlobs:
         if len(blob.data) > MAX_BLOB_BYTES:
             raise Refused("body_too_large", f"the store takes up to {MAX_BLOB_BYTES} bytes in one piece")
         if len(blob.data) <= self._inline_bytes:
-            where = {"data": Binary(blob.data), "expires_on": expires_on(blob.expires_at)}
-            if not await self._grouped.upsert(UpdateOne(*_upsert(blob, where), upsert=True)):
-                await self._keep(blob.tenant, blob.sha256, blob.expires_at)
+            await self._put_inline(blob)
         elif not await self._keep(blob.tenant, blob.sha256, blob.expires_at):
             file = await self._files.write(key_of(blob.tenant, blob.sha256), blob.data)
             # MaxKey is above every date, and no date: the server's deleter would leave the file behind.
@@ -81,6 +83,19 @@ class MongoBlobs:
                     purged += await self._remove(row, expired)
         return purged
 
+    async def _put_inline(self, blob: Blob) -> None:
+        """Insert, since most blobs are new, and inserts of a moment are one write to the server; upserts are not."""
+        row = _row(blob, {"data": Binary(blob.data), "expires_on": expires_on(blob.expires_at)})
+        for _ in range(_ROUNDS):
+            if await self._inserts.do(row) or await self._keep(blob.tenant, blob.sha256, blob.expires_at):
+                return
+        raise Unavailable("the blob came and went under every attempt to store it")
+
+    async def _insert_all(self, rows: Sequence[Row]) -> list[bool]:
+        """Store rows in one command, each by itself; say of each whether there was none yet."""
+        outcome = await self._collection.write([InsertOne(row) for row in rows])
+        return [place not in outcome.duplicates for place in range(len(rows))]
+
     async def _store(self, blob: Blob, where: Row) -> bool:
         """Store the row if there is none, else move its expiry; say whether it is new."""
         try:
@@ -107,17 +122,24 @@ class MongoBlobs:
         return removed
 
 
-def _upsert(blob: Blob, where: Row) -> tuple[Row, Row]:
-    """Return the filter and the change that store the row if there is none, and else move its expiry."""
-    first = {
+def _row(blob: Blob, where: Row) -> Row:
+    return {
+        "_id": key_of(blob.tenant, blob.sha256),
         "tenant": blob.tenant,
         "sha256": blob.sha256,
         "media_type": blob.media_type,
         "size_bytes": len(blob.data),
+        "index": {"expires_us": expires_us(blob.expires_at)},
         **where,
     }
-    latest = {"index.expires_us": expires_us(blob.expires_at), "expires_on": first.pop("expires_on")}
-    return {"_id": {"$eq": key_of(blob.tenant, blob.sha256)}}, {"$setOnInsert": first, "$max": latest}
+
+
+def _upsert(blob: Blob, where: Row) -> tuple[Row, Row]:
+    """Return the filter and the change that store the row if there is none, and else move its expiry."""
+    first = _row(blob, where)
+    key, expires = first.pop("_id"), first.pop("index")["expires_us"]
+    latest = {"index.expires_us": expires, "expires_on": first.pop("expires_on")}
+    return {"_id": {"$eq": key}}, {"$setOnInsert": first, "$max": latest}
 
 
 def _blob(row: Row, data: bytes) -> Blob:
