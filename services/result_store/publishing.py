@@ -13,8 +13,10 @@ from services.kit.waiter import is_over, summary_of
 
 SOURCE = "result_store"
 _MOST = 1000
+_MOST_TOLD = 8
+"""Documents that go along. Of many at once few are waited for, and their readers share one look."""
 _LARGEST_TOLD = 8 * 1024
-"""Characters of a document that goes along. A model with a thousand labels makes 40,000, for readers who may not be."""
+"""Characters of one. A model with a thousand labels makes 40,000, for readers who may not be."""
 
 
 def wake_ups(documents: Iterable[QueryDocument], at: datetime) -> list[Event[Payload]]:
@@ -24,7 +26,7 @@ def wake_ups(documents: Iterable[QueryDocument], at: datetime) -> list[Event[Pay
         by_tenant.setdefault(document.tenant, []).append(document)
     return [
         event_of(
-            ResultsStored(results=tuple(map(_told, group[start : start + _MOST]))),
+            ResultsStored(results=_told(group[start : start + _MOST])),
             source=SOURCE,
             tenant=tenant,
             at=at,
@@ -34,7 +36,13 @@ def wake_ups(documents: Iterable[QueryDocument], at: datetime) -> list[Event[Pay
     ]
 
 
-def _told(document: QueryDocument) -> StoredResult:
+def _told(documents: Sequence[QueryDocument]) -> tuple[StoredResult, ...]:
+    if len(documents) > _MOST_TOLD:
+        return tuple(map(summary_of, documents))
+    return tuple(map(_told_whole, documents))
+
+
+def _told_whole(document: QueryDocument) -> StoredResult:
     summary = summary_of(document)
     if not is_over(summary):
         return summary

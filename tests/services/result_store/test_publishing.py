@@ -36,5 +36,11 @@ def test_a_large_document_does_not() -> None:
     assert result.has_answer
 
 
+def test_of_many_at_once_none_goes_along() -> None:
+    (event,) = wake_ups([answered(scores=4) for _ in range(9)], NOW)
+    assert isinstance(event.payload, ResultsStored)
+    assert [result.document for result in event.payload.results] == [None] * 9
+
+
 def test_a_document_nobody_is_done_waiting_for_does_not() -> None:
     assert told(make_document(state="submitted")).document is None
