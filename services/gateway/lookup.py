@@ -17,6 +17,8 @@ from services.kit.waiter import Wanted
 APPEAR_S = 2.0
 """How long an ID that was minted just now is waited for: a device may have submitted it past the claims."""
 _RECENT = timedelta(seconds=10)
+_FIRST_S = 0.25
+"""Nearly everything that was submitted just now is stored within this, and nobody needs its claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +72,21 @@ async def look_up(
     if minted_at is None:
         raise Refused("query_not_found")
     key = QueryKey(tenant, query_id)
+    recent = abs(platform.clock.now() - minted_at) <= _RECENT
     claim: Claim | None = None
+    asked = False
 
     async def absent() -> float:
-        nonlocal claim
-        claim = await platform.store.claims.find(key)
+        nonlocal claim, asked
+        claim, asked = await platform.store.claims.find(key), True
         if claim is not None:
             return wait_s
-        return APPEAR_S if abs(platform.clock.now() - minted_at) <= _RECENT else 0.0
+        return APPEAR_S if recent else 0.0
 
-    document = await platform.waiter.wait(key, wanted, wait_s, absent=absent)
-    if document is not None and document.request is None and document.erased_at is None:
+    document = await platform.waiter.wait(key, wanted, wait_s, absent=absent, asked_after_s=_FIRST_S if recent else 0.0)
+    if document is None and not asked:
+        claim = await platform.store.claims.find(key)  # we stop, before it was time to ask
+    elif document is not None and document.request is None and document.erased_at is None:
         claim = await platform.store.claims.find(key)  # its question is still under way
     if document is None and claim is None:
         raise Refused("query_not_found")

@@ -111,12 +111,13 @@ class Waiter:
                 _finish(wait, None)
 
     async def wait(
-        self, key: QueryKey, wanted: Wanted, timeout_s: float, *, absent: Absent | None = None
+        self, key: QueryKey, wanted: Wanted, timeout_s: float, *, absent: Absent | None = None, asked_after_s: float = 0
     ) -> QueryDocument | None:
         """Return the document as soon as `wanted`, else as it is after `timeout_s`; None when there is none.
 
         Reads the store once, and once more after waiting unless a wake-up brought the document. Without a document it
-        waits `timeout_s` for one to appear, or as long as `absent` says, which may be shorter or longer.
+        waits `timeout_s` for one to appear, or as long as `absent` says, which may be shorter or longer; it is asked
+        if none has appeared `asked_after_s` after the wait began.
 
         Raises:
             Unavailable: too many wait already and this one would too, or the store is away.
@@ -133,7 +134,7 @@ class Waiter:
             appear_s = timeout_s
             if document is not None:
                 wait.seen.set()
-            elif absent is not None:
+            elif absent is not None and not await self._appears(wait, min(asked_after_s, timeout_s)):
                 appear_s = await absent()
             enough = document is not None and (document.erased_at is not None or wanted(summary_of(document)))
             if enough or (appear_s if document is None else timeout_s) <= 0:
@@ -147,6 +148,19 @@ class Waiter:
             return found or (await self._store.queries.load([key])).get(key)
         finally:
             self._forget(wait)
+
+    async def _appears(self, wait: _Wait, within_s: float) -> bool:
+        if within_s <= 0:
+            return False
+        self._hearing.need()
+        try:
+            async with asyncio.timeout(within_s):
+                await wait.seen.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._hearing.release()
+        return True
 
     def _forget(self, wait: _Wait) -> None:
         waits = self._waits[wait.key]

@@ -151,6 +151,36 @@ def set_layout(folder: Path, changed: QueryKey, *, layout: int) -> None:
         )
 
 
+async def test_nobody_is_asked_about_a_query_that_appears_soon(house: House) -> None:
+    wanted = key()
+    asked: list[QueryKey] = []
+
+    async def absent() -> float:
+        asked.append(wanted)
+        return 0.0
+
+    waiting = asyncio.create_task(house.waiter.wait(wanted, wanted_for("answer"), 30, absent=absent, asked_after_s=20))
+    await house.waiting(1)
+    pending = document(wanted.id, state="submitted", confidence=None)
+    await house.write(pending)
+    await house.wake([pending])
+    answered = document(wanted.id).model_copy(update={"revision": 2})
+    await house.write(answered, expected=1)
+    await house.wake([answered])
+    async with asyncio.timeout(10):
+        assert await waiting == answered
+    assert not asked
+
+
+async def test_a_query_that_does_not_appear_soon_is_asked_about(house: House) -> None:
+    async def absent() -> float:
+        return 0.0
+
+    async with asyncio.timeout(10):
+        found = await house.waiter.wait(key(), wanted_for("answer"), 30, absent=absent, asked_after_s=0.01)
+    assert found is None
+
+
 async def test_two_hundred_wait_at_once(house: House) -> None:
     keys = [key() for _ in range(200)]
     waits = [asyncio.create_task(house.waiter.wait(each, wanted_for("answer"), 30)) for each in keys]
