@@ -68,13 +68,22 @@ def _ended(result: StoredResult) -> bool:
 
 
 class _Wait:
-    __slots__ = ("future", "key", "seen", "wanted")
+    __slots__ = ("future", "key", "revision", "seen", "wanted")
 
     def __init__(self, key: QueryKey, wanted: Wanted) -> None:
         self.key = key
         self.wanted = wanted
+        self.revision = 0
         self.seen = asyncio.Event()  # that there is a document is known
         self.future: asyncio.Future[QueryDocument | None] = asyncio.get_running_loop().create_future()
+
+    def read(self, document: QueryDocument) -> None:
+        """Note what is stored: a late wake-up may tell, or have told meanwhile, of what was before."""
+        self.revision = document.revision
+        self.seen.set()
+        told = self.future.result() if self.future.done() else None
+        if told is not None and told.revision < document.revision:
+            self.future = asyncio.get_running_loop().create_future()
 
 
 class Waiter:
@@ -131,11 +140,11 @@ class Waiter:
         self._metrics.waiters.set(self._count)
         try:
             document = (await self._store.queries.load([key])).get(key)
-            appear_s = timeout_s
+            appear_s, first_s = timeout_s, min(asked_after_s, timeout_s)
             if document is not None:
-                wait.seen.set()
-            elif absent is not None and not await self._appears(wait, min(asked_after_s, timeout_s)):
-                appear_s = await absent()
+                wait.read(document)
+            elif absent is not None and not await self._appears(wait, first_s):
+                appear_s = await absent() - first_s
             enough = document is not None and (document.erased_at is not None or wanted(summary_of(document)))
             if enough or (appear_s if document is None else timeout_s) <= 0:
                 return document
@@ -183,7 +192,7 @@ class Waiter:
         erased = document is not None and document.erased_at is not None
         for wait in self._waits.get(key, ()):
             wait.seen.set()
-            if erased or wait.wanted(result):
+            if result.revision > wait.revision and (erased or wait.wanted(result)):
                 _finish(wait, document)
 
     async def _recheck_loop(self) -> None:
@@ -213,10 +222,11 @@ def _document_of(result: StoredResult, key: QueryKey) -> QueryDocument | None:
     if result.document is None:
         return None
     try:
-        document = lift(from_json(result.document))
+        decoded = from_json(result.document)
+        document = lift(decoded) if isinstance(decoded, dict) else None
     except (PlatformError, ValueError):
         return None
-    return document if document.key == key else None
+    return document if document is not None and document.key == key else None
 
 
 async def _result_of(wait: _Wait, appear_s: float, deadline: float) -> QueryDocument | None:

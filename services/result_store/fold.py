@@ -4,7 +4,7 @@ Facts may come twice, late, or before the submission's record. `state` ends once
 apart from which of several competing ends came first, order and duplicates change nothing.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from contracts.ids import id_time
 from contracts.kinds import kind_of
@@ -15,6 +15,8 @@ from contracts.v1.results import State
 from contracts.v1.search import SearchCompleted, SearchPartDone, SearchSubmitted
 from services.kit.store.documents import AnswerRecord, Failure, QueryDocument, SearchProgress, Submitted, Transition
 from services.result_store.facts import Fact, Happening, Queued, Released, Republished
+
+_LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 def fold(document: QueryDocument | None, fact: Fact, *, retention: timedelta) -> QueryDocument | None:
@@ -40,7 +42,14 @@ def fold(document: QueryDocument | None, fact: Fact, *, retention: timedelta) ->
 
 def expiry_of(question: Submitted, retention: timedelta) -> datetime:
     """Return until when a query and its image are kept, unless a label keeps them for ever."""
-    return question.retain_until or question.submitted_at + retention
+    return question.retain_until or _later(question.submitted_at, retention)
+
+
+def _later(at: datetime, by: timedelta) -> datetime:
+    try:
+        return at + by
+    except OverflowError:  # a device's clock may say anything
+        return _LATEST
 
 
 def _apply(  # noqa: C901, PLR0911, PLR0912 - one flat branch per kind of fact
@@ -101,7 +110,7 @@ def _blank(fact: Fact, retention: timedelta) -> QueryDocument:
         revision=0,
         created_at=created_at,
         updated_at=fact.at,
-        expires_at=created_at + retention,
+        expires_at=_later(created_at, retention),
     )
 
 

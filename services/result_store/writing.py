@@ -19,13 +19,12 @@ from services.kit.errors import Unavailable
 from services.kit.metrics import Metrics
 from services.kit.store.documents import QueryDocument, QueryKey
 from services.kit.store.port import Store, Swap
-from services.result_store.ahead import Ahead, Kept, blob_of
+from services.result_store.ahead import Ahead, Kept, Taken, blob_of
 from services.result_store.facts import Fact
 from services.result_store.fold import expiry_of, fold
 
 log = structlog.get_logger(__name__)
 
-_QUESTIONS = (ImageQuerySubmitted, SearchSubmitted)
 _ROUNDS = 20
 """Lost races after which the batch is left to the retry: more means that something writes without end."""
 
@@ -54,14 +53,16 @@ class Writer:
         Raises:
             Unavailable: the store is away; any part may have been written.
         """
+        kept = [self._kept(fact.key, fact.what) for fact in facts if isinstance(fact.what, ImageQuerySubmitted)]
+        async with self.ahead.taking(kept) as taken:
+            return await self._write(facts, taken)
+
+    async def _write(self, facts: Sequence[Fact], taken: Taken) -> list[QueryDocument]:
         waiting: dict[QueryKey, list[Fact]] = {}
         for fact in facts:
             waiting.setdefault(fact.key, []).append(fact)
         written: list[QueryDocument] = []
-        there = await self.ahead.take(
-            [self._kept(fact.key, fact.what) for fact in facts if isinstance(fact.what, ImageQuerySubmitted)]
-        )
-        new = {fact.key for fact in facts if isinstance(fact.what, _QUESTIONS)}
+        new = {fact.key for fact in facts if _is_new(fact)}
         for _ in range(_ROUNDS):
             if not waiting:
                 await self._forget_beside(facts)
@@ -70,8 +71,8 @@ class Writer:
             stored = await self._store.queries.load(perhaps) if perhaps else {}
             new = set()
             changes = self._fold(waiting, stored)
-            await self._keep_images(changes, waiting, there)
-            await self._forget_images(changes, waiting, stored)
+            await self._keep_images(changes, waiting, taken)
+            await self._forget_images(changes, waiting, stored, taken)
             conflicts = await self._swap(changes)
             written += [change.after for key, change in changes.items() if key not in conflicts]
             waiting = {key: waiting[key] for key in conflicts}
@@ -110,7 +111,7 @@ class Writer:
         return conflicts
 
     async def _keep_images(
-        self, changes: dict[QueryKey, _Change], waiting: dict[QueryKey, list[Fact]], there: frozenset[Kept]
+        self, changes: dict[QueryKey, _Change], waiting: dict[QueryKey, list[Fact]], taken: Taken
     ) -> None:
         steps = []
         for key, change in changes.items():
@@ -120,7 +121,7 @@ class Writer:
             kept = Kept(key.tenant, request.image.sha256, change.after.expires_at)
             for fact in waiting[key]:
                 if isinstance(fact.what, ImageQuerySubmitted) and fact.what.image.sha256 == kept.sha256:
-                    if kept not in there:
+                    if kept not in taken.there:
                         steps.append(self._keep_image(fact.what, kept))
                 elif isinstance(fact.what, LabelAdded):
                     steps.append(self._store.images.keep_until(key.tenant, kept.sha256, None))
@@ -131,6 +132,7 @@ class Writer:
         changes: dict[QueryKey, _Change],
         waiting: dict[QueryKey, list[Fact]],
         stored: dict[QueryKey, QueryDocument],
+        taken: Taken,
     ) -> None:
         """Remove the images of what is erased, and of questions that are not taken: they may lie there already.
 
@@ -158,7 +160,7 @@ class Writer:
                 users.setdefault((key.tenant, sha256), []).extend(erased)
         for image, erased in users.items():
             if image not in used:
-                await self._remove_image(*image, erased)
+                await self._remove_image(*image, erased, taken)
 
     async def _keep_image(self, question: ImageQuerySubmitted, kept: Kept) -> None:
         if question.image.data is None:
@@ -168,20 +170,25 @@ class Writer:
         else:
             log.warning("result_store.image_hash_mismatch", query_id=question.query_id)  # inference fails the query
 
-    async def _remove_image(self, tenant: str, sha256: str, erased: Sequence[str]) -> None:
+    async def _remove_image(self, tenant: str, sha256: str, erased: Sequence[str], ours: Taken) -> None:
         """Remove the image of erased queries unless another uses it, perhaps one whose question is still under way.
 
         The submitter claims a query before it puts its image. So the claim is seen here, or the put comes after we
-        have looked at the image and moves its expiry: then it stays. What is sent inline is put at most a moment before
-        its document is there; a device's is claimed by nobody, and the submitter's at the latest when its sender hears
-        of it.
+        have looked at the image and moves its expiry: then it stays. What is sent inline is put while its question
+        lingers or is folded; a device's is claimed by nobody, so it is asked here which those are. Another result
+        store's are not known.
         """
-        if self.ahead.uses(tenant, sha256):
-            return
         seen = await self._store.images.get(tenant, sha256)
         if seen is None:
             return
         for users in (self._store.claims, self._store.queries):
             if await users.uses_image(tenant, sha256, besides=erased):
                 return
-        await self._store.images.delete(tenant, sha256, seen=seen)
+        if not self.ahead.uses(tenant, sha256, besides=ours):
+            await self._store.images.delete(tenant, sha256, seen=seen)
+
+
+def _is_new(fact: Fact) -> bool:
+    """Say whether it is likely the first word of its query. What comes without its image may be asked again."""
+    what = fact.what
+    return isinstance(what, SearchSubmitted) or (isinstance(what, ImageQuerySubmitted) and what.image.data is not None)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from services.kit.bus.outcomes import SUSPECT_RETURNS
 from services.kit.bus.port import Delivery, Message, Subscription
 
 
@@ -11,7 +12,8 @@ from services.kit.bus.port import Delivery, Message, Subscription
 class Linger:
     """How long a batch that is not full waits for more messages, as long as none in it is urgent.
 
-    `meanwhile` is told of the first messages of a batch that waits.
+    `meanwhile` is told of the first messages of a batch that waits, but not of those that may have killed a consumer
+    before; it must be quick, and not raise.
     """
 
     longest_s: float
@@ -57,7 +59,7 @@ class Intake:
         told = False
         while latest and len(deliveries) < most and not any(self._linger.urgent(d.message) for d in latest):
             if self._linger.meanwhile is not None and not told:
-                self._linger.meanwhile([delivery.message for delivery in deliveries])
+                self._linger.meanwhile([each.message for each in deliveries if each.returned < SUSPECT_RETURNS])
                 told = True
             latest = list(await self._next(most - len(deliveries), deadline - loop.time()))
             deliveries += latest

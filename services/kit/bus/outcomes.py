@@ -7,7 +7,7 @@ from contracts.base import Payload
 from contracts.events import Event
 from services.kit.bus.port import Message
 
-_SUSPECT_RETURNS = 2
+SUSPECT_RETURNS = 2
 """Once may be anything: a restart, a cut line. Twice is rare enough for the price of working alone."""
 
 
@@ -67,7 +67,7 @@ class Work:
     @property
     def suspect(self) -> bool:
         """Whether it may be what killed its consumer: such a message is handled alone."""
-        return self.returned >= _SUSPECT_RETURNS
+        return self.returned >= SUSPECT_RETURNS
 
 
 Handler = Callable[[Sequence[Work]], Awaitable[Sequence[Outcome]]]

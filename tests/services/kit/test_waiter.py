@@ -107,7 +107,7 @@ async def test_a_wake_up_that_brings_the_document_needs_no_look(house: House) ->
         assert await waiting == told  # it is in no store
 
 
-@pytest.mark.parametrize("whole", ["no JSON", "{}", '{"layout": 99}', document(key().id).model_dump_json()])
+@pytest.mark.parametrize("whole", ["no JSON", "[]", "{}", '{"layout": 99}', document(key().id).model_dump_json()])
 async def test_a_wake_up_with_a_document_that_is_no_use_makes_the_reader_look(house: House, whole: str) -> None:
     wanted = key()
     waiting = asyncio.create_task(house.waiter.wait(wanted, wanted_for("answer"), 30))
@@ -116,6 +116,21 @@ async def test_a_wake_up_with_a_document_that_is_no_use_makes_the_reader_look(ho
     await house.wake([document(wanted.id)], whole)
     async with asyncio.timeout(10):
         assert await waiting == document(wanted.id)
+
+
+async def test_a_late_wake_up_does_not_bring_back_what_was_before(house: House) -> None:
+    wanted = key()
+    sure = document(wanted.id, confidence=1.0)
+    unsure = document(wanted.id, confidence=0.2).model_copy(update={"revision": 2})
+    await house.write(unsure)
+    waiting = asyncio.create_task(house.waiter.wait(wanted, wanted_for("confident"), 30))
+    await house.waiting(1)
+    await house.wake([sure], sure.model_dump_json())
+    again = sure.model_copy(update={"revision": 3})
+    await house.write(again, expected=2)
+    await house.wake([again], again.model_dump_json())
+    async with asyncio.timeout(10):
+        assert await waiting == again
 
 
 async def test_a_lost_wake_up_costs_a_second_not_the_wait(house: House) -> None:

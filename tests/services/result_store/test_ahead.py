@@ -1,7 +1,8 @@
 """Images that are stored while their questions wait: each once, and none that nobody wants."""
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from services.kit.clock import SystemClock
 from services.kit.errors import Unavailable
 from services.kit.metrics import Metrics
 from services.kit.store.documents import QueryKey
+from services.kit.store.port import Swap
 from services.kit.store.records import Blob
 from services.kit.store.sqlite import SqliteStore
 from services.result_store.facts import Fact
@@ -113,6 +115,53 @@ async def test_erasing_another_query_leaves_the_image_of_a_question_that_waits(s
     key = QueryKey("acme", old.query_id)
     await writer.write([Fact(key, f"{key.id}.erased", AT, QueryErased(query_id=key.id, erased_at=AT))])
     await writer.write([fact(new)])
+    assert await there(store)
+
+
+async def test_an_image_that_could_not_be_stored_ahead_keeps_nobody_from_removing_it(store: SqliteStore) -> None:
+    images = Images(store, failures=1)
+    writer = writer_on(store, images)
+    erased = question(new_id("iq", AT))
+    lost = question(new_id("iq", AT)).model_copy(update={"submitted_at": AT + timedelta(seconds=1)})
+    writer.ahead.begin([message(lost)])  # and its connection is lost: another process has it
+    await until(lambda: len(images.puts) == 1)
+    await writer.write([fact(erased)])
+    key = QueryKey("acme", erased.query_id)
+    await writer.write([Fact(key, f"{key.id}.erased", AT, QueryErased(query_id=key.id, erased_at=AT))])
+    assert not await there(store)
+
+
+async def test_erasing_a_query_leaves_the_image_of_a_question_that_is_being_written(store: SqliteStore) -> None:
+    writer = writer_on(store, Images(store))
+    old, new = question(new_id("iq", AT)), question(new_id("iq", AT))
+    await writer.write([fact(old)])
+    swap, begun, go_on = store.queries.swap, asyncio.Event(), asyncio.Event()
+
+    async def swap_slowly(swaps: Sequence[Swap]) -> frozenset[QueryKey]:
+        if new.query_id in {each.document.id for each in swaps}:
+            begun.set()
+            await go_on.wait()
+        return await swap(swaps)
+
+    store.queries.swap = swap_slowly  # type: ignore[method-assign]
+    writer.ahead.begin([message(new)])
+    writing = asyncio.create_task(writer.write([fact(new)]))
+    await begun.wait()
+    key = QueryKey("acme", old.query_id)
+    await writer.write([Fact(key, f"{key.id}.erased", AT, QueryErased(query_id=key.id, erased_at=AT))])
+    go_on.set()
+    await writing
+    assert await there(store)
+
+
+async def test_a_device_whose_clock_is_at_the_end_of_time_stops_nobody(store: SqliteStore) -> None:
+    writer = writer_on(store, Images(store))
+    last = datetime(9999, 12, 31, tzinfo=UTC)
+    strange = question(new_id("iq", AT)).model_copy(update={"submitted_at": last})
+    writer.ahead.begin([message(strange)])
+    (document,) = await writer.write([fact(strange)])
+    assert document.expires_at is not None
+    assert document.expires_at > last
     assert await there(store)
 
 

@@ -25,6 +25,7 @@ RETRY_STEPS_S = (0.5, 2.0, 8.0, 30.0)
 
 QUEUE_LIMIT_BYTES = 4 * 1024**3
 LONGEST_BROADCAST = 10_000
+LARGEST_BROADCAST_BYTES = 64 * 1024 * 1024
 """Copies kept for a process that does not receive them; then the oldest are dropped."""
 
 _PARKED_DELIVERIES = 1_000_000_000
@@ -106,7 +107,11 @@ def broadcast_spec(queue: Queue, token: str) -> QueueSpec:
     """Return the queue of one process for a broadcast; `token` makes its name unique."""
     return QueueSpec(
         name=f"{BROADCAST_PREFIX}{queue.name}.{token}",
-        arguments={"x-max-length": LONGEST_BROADCAST, "x-overflow": "drop-head"},
+        arguments={
+            "x-max-length": LONGEST_BROADCAST,
+            "x-max-length-bytes": LARGEST_BROADCAST_BYTES,
+            "x-overflow": "drop-head",
+        },
         bindings=tuple(Binding(EXCHANGES[exchange], broadcast_pattern(type_)) for type_, exchange in _taken(queue)),
         durable=False,
     )
