@@ -186,7 +186,7 @@ class Submissions:
     async def _accept_alone(self, asked: _Asked) -> Claim:
         """Claim and publish at once: that its ID is found matters when it is returned, and both are done by then."""
         ours = self._ours(asked)
-        await asyncio.gather(make_claim(self._platform.store, ours), self._publish(asked, Accepted(claim=ours)))
+        await asyncio.gather(self._publish(asked, Accepted(claim=ours)), make_claim(self._platform.store, ours))
         return ours
 
     async def _claim(self, asked: _Asked) -> tuple[Claim, bool]:
