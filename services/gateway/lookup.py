@@ -1,4 +1,7 @@
-"""Finding a query by its ID: the document, else the claim, else a moment's patience, else there is none."""
+"""Finding a query by its ID: the document, else the claim, else a moment's patience, else there is none.
+
+Who waits for a query of just now waits for its document a moment before the claim is asked for.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta
