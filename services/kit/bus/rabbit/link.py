@@ -73,6 +73,10 @@ class Link:
             raise Unavailable(self.problem)
         return self._connection
 
+    def carries(self, channel: AbstractChannel) -> bool:
+        """Say whether a channel is one of the connection that there is now."""
+        return self._connection is not None and self._connection.is_opened and channel.connection is self._connection
+
     async def wait(self) -> AbstractConnection:
         """Wait until there is a connection, however long it takes."""
         while True:

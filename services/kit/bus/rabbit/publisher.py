@@ -97,6 +97,9 @@ class Publisher:
 
     async def _open(self) -> AbstractChannel:
         """Return the open channel. Raises Unavailable where there is none to be had or nothing may be sent."""
+        channel = self._channel
+        if channel is not None and not channel.is_closed and self._link.carries(channel) and not self._link.blocked:
+            return channel  # as nearly always
         async with self._opening:
             connection = await self._connection()
             if self._link.blocked:
