@@ -18,6 +18,7 @@ from services.result_store.facts import Fact, Happening, Queued, Released, Repub
 
 _Changes = dict[str, object]
 _LATEST = datetime.max.replace(tzinfo=UTC)
+"""West of Greenwich there are later times, which no store can give back."""
 
 
 def fold(document: QueryDocument | None, fact: Fact, *, retention: timedelta) -> QueryDocument | None:
@@ -43,12 +44,12 @@ def fold(document: QueryDocument | None, fact: Fact, *, retention: timedelta) ->
 
 def expiry_of(question: Submitted, retention: timedelta) -> datetime:
     """Return until when a query and its image are kept, unless a label keeps them for ever."""
-    return question.retain_until or _later(question.submitted_at, retention)
+    return min(question.retain_until or _later(question.submitted_at, retention), _LATEST)
 
 
 def _later(at: datetime, by: timedelta) -> datetime:
     try:
-        return at + by
+        return min(at + by, _LATEST)
     except OverflowError:  # a device's clock may say anything
         return _LATEST
 

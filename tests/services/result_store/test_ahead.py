@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -154,15 +154,20 @@ async def test_erasing_a_query_leaves_the_image_of_a_question_that_is_being_writ
     assert await there(store)
 
 
-async def test_a_device_whose_clock_is_at_the_end_of_time_stops_nobody(store: SqliteStore) -> None:
+LAST = datetime(9999, 12, 31, 23, 59, tzinfo=timezone(timedelta(hours=-12)))
+
+
+@pytest.mark.parametrize("strange", [{"submitted_at": LAST}, {"retain_until": LAST}])
+async def test_a_device_whose_clock_is_at_the_end_of_time_stops_nobody(
+    store: SqliteStore, strange: dict[str, datetime]
+) -> None:
     writer = writer_on(store, Images(store))
-    last = datetime(9999, 12, 31, tzinfo=UTC)
-    strange = question(new_id("iq", AT)).model_copy(update={"submitted_at": last})
-    writer.ahead.begin([message(strange)])
-    (document,) = await writer.write([fact(strange)])
-    assert document.expires_at is not None
-    assert document.expires_at > last
-    assert await there(store)
+    asked = question(new_id("iq", AT)).model_copy(update=strange)
+    writer.ahead.begin([message(asked)])
+    (document,) = await writer.write([fact(asked)])
+    image = await store.images.get("acme", SHA)
+    assert image is not None
+    assert image.expires_at == document.expires_at == datetime.max.replace(tzinfo=UTC)
 
 
 async def test_nothing_is_stored_ahead_of_what_cannot_be_read_or_is_not_what_it_says(store: SqliteStore) -> None:
