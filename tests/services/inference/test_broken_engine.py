@@ -74,6 +74,8 @@ async def test_a_broken_engine_fails_no_query_and_drains_no_queue(tmp_path: Path
         assert "undo what was changed last" in problem
         await expect_depth(shop.platform.bus, DEAD)
 
+        # Between two tries: mended after a run failed and before it is checked, the model would be to blame.
+        await expect_depth(shop.platform.bus, IMAGE_QUERIES, ready=len(queries))
         engine.mended = True
         assert set(await shop.answers(len(queries))) == {query.query_id for query in queries}
         await until(lambda: ready(shop))
