@@ -16,7 +16,6 @@ from contracts.v1.search import SearchCompleted, SearchPartDone, SearchSubmitted
 from services.kit.store.documents import AnswerRecord, Failure, QueryDocument, SearchProgress, Submitted, Transition
 from services.result_store.facts import Fact, Happening, Queued, Released, Republished
 
-_Changes = dict[str, object]
 _LATEST = datetime.max.replace(tzinfo=UTC)
 """West of Greenwich there are later times, which no store can give back."""
 
@@ -29,17 +28,17 @@ def fold(document: QueryDocument | None, fact: Fact, *, retention: timedelta) ->
     if document is not None and document.erased_at is not None:
         return document
     current = document or _blank(fact, retention)
-    changes = _changes(current, fact.what, fact, retention)
-    if changes is None:
+    changed = _apply(current, fact.what, fact, retention)
+    if changed is None:
         return document
     lineage = {*current.lineage, fact.contract} - {""}
-    changes |= {
-        "revision": current.revision + 1,
-        "updated_at": max(current.updated_at, fact.at),
-        "lineage": tuple(sorted(lineage)),
-    }
-    after = _erased(current, fact.what, fact, retention) if isinstance(fact.what, QueryErased) else current
-    return after.model_copy(update=changes)
+    return changed.model_copy(
+        update={
+            "revision": current.revision + 1,
+            "updated_at": max(current.updated_at, fact.at),
+            "lineage": tuple(sorted(lineage)),
+        }
+    )
 
 
 def expiry_of(question: Submitted, retention: timedelta) -> datetime:
@@ -54,10 +53,9 @@ def _later(at: datetime, by: timedelta) -> datetime:
         return _LATEST
 
 
-def _changes(  # noqa: C901, PLR0911, PLR0912 - one flat branch per kind of fact
+def _apply(  # noqa: C901, PLR0911, PLR0912 - one flat branch per kind of fact
     current: QueryDocument, what: Happening, fact: Fact, retention: timedelta
-) -> _Changes | None:
-    """Return what is different after a fact, by the names of fields; None when it changes nothing."""
+) -> QueryDocument | None:
     match what:
         case ImageQuerySubmitted():
             request = what.model_copy(update={"image": what.image.model_copy(update={"data": None})})
@@ -88,16 +86,17 @@ def _changes(  # noqa: C901, PLR0911, PLR0912 - one flat branch per kind of fact
         case QueryExpired():
             return _end(current, "expired", what.expired_at, fact)
         case QueryHeld():
-            return {"held": what.reason} if not current.ended and current.held != what.reason else None
+            open_and_new = not current.ended and current.held != what.reason
+            return current.model_copy(update={"held": what.reason}) if open_and_new else None
         case Released():
-            return {"held": None} if current.held is not None else None
+            return current.model_copy(update={"held": None}) if current.held is not None else None
         case Republished():
             stale = current.ended or current.sweeps != what.before
-            return None if stale else {"sweeps": current.sweeps + 1}
+            return None if stale else current.model_copy(update={"sweeps": current.sweeps + 1})
         case Queued():
-            return None if current.ended or what.at <= current.updated_at else {}
+            return None if current.ended or what.at <= current.updated_at else current.model_copy()
         case QueryErased():
-            return {}  # beside what `_erased` leaves
+            return _erased(current, what, fact, retention)
 
 
 def _blank(fact: Fact, retention: timedelta) -> QueryDocument:
@@ -116,22 +115,22 @@ def _blank(fact: Fact, retention: timedelta) -> QueryDocument:
     )
 
 
-def _submitted(current: QueryDocument, what: Submitted, fact: Fact, retention: timedelta) -> _Changes | None:
+def _submitted(current: QueryDocument, what: Submitted, fact: Fact, retention: timedelta) -> QueryDocument | None:
     if current.request is not None:
         return None  # a repeat, or another question under a taken ID: the first stands
     kept = current.expires_at is None  # a label came first
-    changes: _Changes = {
+    update: dict[str, object] = {
         "request": what,
         "lane": fact.lane,
         "created_at": what.submitted_at,
         "expires_at": None if kept else expiry_of(what, retention),
     }
     if not current.history:
-        changes["history"] = (_transition(current, "submitted", what.submitted_at, fact),)
-    return changes
+        update["history"] = (_transition(current, "submitted", what.submitted_at, fact),)
+    return current.model_copy(update=update)
 
 
-def _part_done(current: QueryDocument, what: SearchPartDone, fact: Fact) -> _Changes | None:
+def _part_done(current: QueryDocument, what: SearchPartDone, fact: Fact) -> QueryDocument | None:
     """Count a part once; a search that has ended stays as it ended."""
     progress = current.search or SearchProgress(parts=what.asked.parts)
     if current.ended or what.asked.part in progress.done:
@@ -143,14 +142,14 @@ def _part_done(current: QueryDocument, what: SearchPartDone, fact: Fact) -> _Cha
         size_bytes=progress.size_bytes + what.size_bytes,
     )
     # Whoever makes progress is not lost: the sweeper counts its tries anew.
-    changes: _Changes = {"search": progress, "sweeps": 0, "attempts": max(current.attempts, what.attempt)}
+    update: dict[str, object] = {"search": progress, "sweeps": 0, "attempts": max(current.attempts, what.attempt)}
     if current.state == "submitted":
         history = (*current.history, _transition(current, "running", what.done_at, fact))
-        changes |= {"state": "running", "history": history}
-    return changes
+        update |= {"state": "running", "history": history}
+    return current.model_copy(update=update)
 
 
-def _answered(current: QueryDocument, what: ImageAnswer, fact: Fact) -> _Changes | None:
+def _answered(current: QueryDocument, what: ImageAnswer, fact: Fact) -> QueryDocument | None:
     if what.expires_at is not None and what.answered_at > what.expires_at:
         return None
     if any(answer.source == "model" and answer.id == what.answer_id for answer in current.answers):
@@ -173,11 +172,11 @@ def _answered(current: QueryDocument, what: ImageAnswer, fact: Fact) -> _Changes
         image_width=what.image_width,
         image_height=what.image_height,
     )
-    end = _end(current, "answered", what.answered_at, fact, attempts=max(current.attempts, what.attempt))
-    return _with_answer(current, answer) | (end or {})
+    answered = _with_answer(current, answer)
+    return _end(answered, "answered", what.answered_at, fact, attempts=max(current.attempts, what.attempt)) or answered
 
 
-def _labelled(current: QueryDocument, what: LabelAdded) -> _Changes | None:
+def _labelled(current: QueryDocument, what: LabelAdded) -> QueryDocument | None:
     if any(answer.source == "person" and answer.id == what.label_id for answer in current.answers):
         return None
     answer = AnswerRecord(
@@ -190,12 +189,12 @@ def _labelled(current: QueryDocument, what: LabelAdded) -> _Changes | None:
         by=what.labelled_by,
         at=what.labelled_at,
     )
-    return _with_answer(current, answer) | {"expires_at": None}  # labelled queries are kept
+    return _with_answer(current, answer).model_copy(update={"expires_at": None})  # labelled queries are kept
 
 
-def _with_answer(current: QueryDocument, answer: AnswerRecord) -> _Changes:
+def _with_answer(current: QueryDocument, answer: AnswerRecord) -> QueryDocument:
     answers = sorted((*current.answers, answer), key=lambda item: (item.at, item.source, item.id))
-    return {"answers": tuple(answers), "answer": _that_counts(current.answer, answer)}
+    return current.model_copy(update={"answers": tuple(answers), "answer": _that_counts(current.answer, answer)})
 
 
 def _that_counts(standing: AnswerRecord | None, new: AnswerRecord) -> AnswerRecord:
@@ -213,11 +212,11 @@ def _that_counts(standing: AnswerRecord | None, new: AnswerRecord) -> AnswerReco
     return new if new.replay > standing.replay else standing
 
 
-def _end(current: QueryDocument, state: State, at: datetime, fact: Fact, **beside: object) -> _Changes | None:
+def _end(current: QueryDocument, state: State, at: datetime, fact: Fact, **update: object) -> QueryDocument | None:
     if current.ended:
         return None
     history = (*current.history, _transition(current, state, at, fact))
-    return {"state": state, "history": history, "held": None, **beside}
+    return current.model_copy(update={"state": state, "history": history, "held": None, **update})
 
 
 def _transition(current: QueryDocument, state: State, at: datetime, fact: Fact) -> Transition:
@@ -226,7 +225,7 @@ def _transition(current: QueryDocument, state: State, at: datetime, fact: Fact) 
 
 def _erased(current: QueryDocument, what: QueryErased, fact: Fact, retention: timedelta) -> QueryDocument:
     """Keep only that there was something, so that a late fact does not bring it back."""
-    ended = current.model_copy(update=_end(current, "cancelled", what.erased_at, fact))
+    ended = _end(current, "cancelled", what.erased_at, fact) or current
     return QueryDocument(
         id=current.id,
         tenant=current.tenant,
