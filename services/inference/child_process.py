@@ -68,6 +68,11 @@ class Child:
         reply = answer.model_validate_json(bytes(self._read(head_bytes, deadline)))
         return reply, self._read(body_bytes, deadline)
 
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
     def kill(self) -> None:
         """End the process, from any thread: who waits for its answer gets an EOFError."""
         self._process.kill()

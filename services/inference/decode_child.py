@@ -66,6 +66,7 @@ def damage_in(complaints: bytes) -> str | None:
 
 def serve(source: BinaryIO, sink: BinaryIO, complaints: Complaints, shared: SharedPixels, *, max_pixels: int) -> None:
     """Answer questions until there are no more."""
+    worked_s = time.process_time()
     while (asked := read_question(source, Question)) is not None:
         question, body = asked
         wanted, rest = question.wanted, memoryview(body)
@@ -75,7 +76,8 @@ def serve(source: BinaryIO, sink: BinaryIO, complaints: Complaints, shared: Shar
             place = places[number * pixel_bytes(wanted) :][: pixel_bytes(wanted)]
             verdicts.append(_answer(bytes(rest[:size]), wanted, place, complaints, max_pixels=max_pixels))
             rest = rest[size:]
-        sink.write(pack(Reply(verdicts=tuple(verdicts)), 0))
+        before_s, worked_s = worked_s, time.process_time()
+        sink.write(pack(Reply(verdicts=tuple(verdicts), worked_s=worked_s - before_s), 0))
         sink.flush()
 
 

@@ -26,6 +26,10 @@ class Verdict(Head):
 
 
 class Reply(Head):
-    """One verdict per image. Pixels are (height, width, channels) of the model, one image behind the other."""
+    """One verdict per image. Pixels are (height, width, channels) of the model, one image behind the other.
+
+    `worked_s` is the processor's time that it all took.
+    """
 
     verdicts: tuple[Verdict, ...]
+    worked_s: float = 0.0

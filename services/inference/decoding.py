@@ -1,27 +1,21 @@
-"""A bounded pool of threads, each with a decoding child process of its own.
+"""A bounded pool of decoders, as many of them as there is work for.
 
-A thread waits while its child works, so that nothing here holds the event loop or the interpreter's lock. Children
-start when there is work for them, and are replaced when an image brings one down.
+A thread waits while its decoder's child works, so that nothing here holds the event loop or the interpreter's lock.
+One decoder is begun with. Another is added when images wait and those that there are work most of the time: a child
+holds 60 MB, and beside a model that takes longer than decoding a second one would only idle.
 """
 
 import asyncio
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
-from contracts.http.models import ManifestInput
-from services.inference.child_process import Child
-from services.inference.decode_messages import Question, Reply, Verdict
-from services.inference.preprocess import pixel_bytes
-from services.inference.shared_pixels import SharedPixels
-from services.kit.errors import PlatformError, Refused, Unavailable
+from services.inference.decoder import Decode, Decoder
+from services.kit.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -29,167 +23,77 @@ T = TypeVar("T")
 
 _LIMIT_S = 30.0
 """Longest time for one image, and for a child to start; the largest images allowed take about one second."""
-_TRIES = 2
-_TOGETHER_BYTES = 16 * 1024 * 1024
-"""Images that a child is given at once: what they weigh lies in the memory that it has for the pixels of one."""
-_OURS = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000002000000020802000000fdd49a730000000e4944415478da6368000306"
-    "0805002a0e060108f60ca10000000049454e44ae426082"
-)
-"""A PNG of 2 x 2 pixels."""
-
-
-class DecoderBroken(PlatformError):  # noqa: N818 - reads as what happened
-    """Decoding fails whatever the image is: no image is to blame."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Decoded:
-    """Pixels in the size and colour of a model, uint8 (height, width, channels); theirs until the thread decodes again.
-
-    `width` and `height` are those of the picture, its orientation applied, before it was resized.
-    """
-
-    pixels: NDArray[np.uint8]
-    width: int
-    height: int
-    decode_s: float
-    resize_s: float
-
-
-Decode = Callable[[Sequence[bytes], ManifestInput], Sequence[Decoded | Refused]]
-"""Returns the pixels of each image, or what is wrong with it. Blocks; raises Unavailable when no child can start."""
-
-
-class _Decoder(NamedTuple):
-    """A child, and the memory in which its pixels lie."""
-
-    child: Child
-    shared: SharedPixels
-
-    def close(self) -> None:
-        self.child.close()
-        self.shared.close()
+_LOOK_S = 1.0
+_MOST_SHARE = 0.6
+"""Of a processor, for each decoder; on a machine that is busy with other things nobody comes near to a whole one."""
 
 
 class DecodePool:
-    """Runs jobs that decode; at most `threads` at once."""
+    """Runs jobs that decode; at most `most` at once."""
 
-    def __init__(self, threads: int, *, max_pixels: int, limit_s: float = _LIMIT_S) -> None:
+    def __init__(self, most: int, *, max_pixels: int, limit_s: float = _LIMIT_S) -> None:
+        self._most = most
         self._max_pixels = max_pixels
         self._limit_s = limit_s
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-        self._own = threading.local()
-        self._lock = threading.Lock()
-        self._decoders: set[_Decoder] = set()
-        self._problem = ""
+        self._executor = ThreadPoolExecutor(most, thread_name_prefix="decode")
+        self._decoders: list[Decoder] = []
+        self._free: asyncio.LifoQueue[Decoder] = asyncio.LifoQueue()  # the last one's memory is still in the caches
+        self._looked_s = time.monotonic()
+        self._worked_s = 0.0
+        self._share = 0.0
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Begin to start a first child; leaving `stack` ends the threads and their children."""
         stack.push_async_callback(asyncio.to_thread, self._close)
-        self._executor.submit(self._warm)
+        self._add()
 
     async def run(self, job: Callable[[Decode], T]) -> T:
-        """Return what `job` returns when a thread of the pool runs it with that thread's decoder."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, job, self.decode)
-
-    def decode(self, images: Sequence[bytes], wanted: ManifestInput) -> Sequence[Decoded | Refused]:
-        """Return the pixels of each image as `wanted`, or why it cannot be used. Blocks; call it in a job.
-
-        A code is one of `services.inference.decode.decode`.
-
-        Raises:
-            DecoderBroken: no image can be used.
-            Unavailable: no child can be started.
-        """
-        results = self._together(images, wanted)
-        if any(isinstance(result, Refused) and result.code == "image_corrupt" for result in results):
-            results = [_kept(result) for result in results]
-            self._prove(wanted)
-        return results
+        """Return what `job` returns when a thread of the pool runs it with a decoder that is its own meanwhile."""
+        if self._free.empty() and len(self._decoders) < self._most and self._busy():
+            self._add()
+        decoder = await self._free.get()
+        work = self._executor.submit(job, decoder.decode)
+        self._return(decoder, after=work)
+        return await asyncio.wrap_future(work)
 
     async def check(self) -> None:
-        """Return unless the last child could not be started; raise Unavailable then."""
-        if self._problem:
-            raise Unavailable(f"images cannot be decoded: {self._problem}; is there memory, and room for processes?")
+        """Return unless a child could not be started when it was needed; raise Unavailable then."""
+        for decoder in self._decoders:
+            if decoder.problem:
+                raise Unavailable(
+                    f"images cannot be decoded: {decoder.problem}; is there memory, and room for processes?"
+                )
 
-    def _prove(self, wanted: ManifestInput) -> None:
-        """Tell a fault of an image from a fault of ours."""
-        (ours,) = self._together([_OURS], wanted)
-        if isinstance(ours, Refused):
-            raise DecoderBroken(f"not even an image of ours can be decoded: {ours}")
+    @property
+    def children(self) -> list[int]:
+        """The processes that decode."""
+        return [decoder.pid for decoder in self._decoders if decoder.pid is not None]
 
-    def _together(self, images: Sequence[bytes], wanted: ManifestInput) -> Sequence[Decoded | Refused]:
-        """Ask once about all of them; when that fails, about each alone, so that only the culprit fails."""
-        if len(images) > 1 and sum(map(len, images)) > _TOGETHER_BYTES:
-            return [_kept(result) for image in images for result in self._together([image], wanted)]
-        if len(images) > 1:
-            try:
-                return self._ask(images, wanted)
-            except (EOFError, OSError):
-                return [_kept(result) for image in images for result in self._together([image], wanted)]
-        for _ in range(_TRIES):
-            try:
-                return self._ask(images, wanted)
-            except TimeoutError:
-                return [Refused("image_corrupt", f"decoding takes longer than {self._limit_s:g} s")]
-            except (EOFError, OSError):
-                pass  # it may have been killed from outside: the image gets a second chance
-        log.error("inference.decoder_crashed", image_bytes=len(images[0]))
-        return [Refused("image_corrupt", "the decoder crashes on it")]
+    def _busy(self) -> bool:
+        """Say whether the decoders worked most of the time when we last looked, a second ago at most."""
+        elapsed_s = time.monotonic() - self._looked_s
+        if elapsed_s >= _LOOK_S:
+            worked_s = sum(decoder.worked_s for decoder in self._decoders)
+            self._share = (worked_s - self._worked_s) / elapsed_s / len(self._decoders)
+            self._looked_s, self._worked_s = time.monotonic(), worked_s
+        return self._share > _MOST_SHARE
 
-    def _ask(self, images: Sequence[bytes], wanted: ManifestInput) -> list[Decoded | Refused]:
-        """Ask the child of this thread. After an error, of which TimeoutError is one, the next call gets another."""
-        decoder, size = self._decoder(), pixel_bytes(wanted)
-        decoder.shared.grow(len(images) * size)
-        question = Question(wanted=wanted, sizes=tuple(len(image) for image in images))
-        try:
-            reply, _ = decoder.child.ask(question, *images, answer=Reply, limit_s=self._limit_s)
-        except (EOFError, OSError):
-            self._drop(decoder)
-            raise
-        places = np.frombuffer(decoder.shared.view(len(images) * size), np.uint8)
-        shaped = places.reshape(len(images), wanted.height, wanted.width, wanted.channels)
-        return [_result(verdict, pixels) for verdict, pixels in zip(reply.verdicts, shaped, strict=True)]
+    def _add(self) -> None:
+        decoder = Decoder(max_pixels=self._max_pixels, limit_s=self._limit_s)
+        self._decoders.append(decoder)
+        self._share = 0.0  # what it was says nothing of so many
+        self._return(decoder, after=self._executor.submit(_warm, decoder))
 
-    def _decoder(self) -> _Decoder:
-        decoder: _Decoder | None = getattr(self._own, "decoder", None)
-        if decoder is None:
-            decoder = self._started()
-            with self._lock:
-                self._decoders.add(decoder)
-            self._own.decoder = decoder
-        return decoder
+    def _return(self, decoder: Decoder, *, after: "Future[T]") -> None:
+        """Let others have it once a thread is done with it, which it may be long after its caller has gone."""
+        loop = asyncio.get_running_loop()
+        after.add_done_callback(lambda _: loop.call_soon_threadsafe(self._take_back, decoder))
 
-    def _started(self) -> _Decoder:
-        shared = SharedPixels()
-        try:
-            child = Child(
-                "services.inference.decode_child",
-                str(self._max_pixels),
-                str(shared.descriptor),
-                limit_s=self._limit_s,
-                inherited=[shared.descriptor],
-                OPENCV_IO_MAX_IMAGE_PIXELS=str(self._max_pixels),
-            )
-        except Unavailable as error:
-            shared.close()
-            self._problem = str(error)
-            raise
-        self._problem = ""
-        return _Decoder(child, shared)
-
-    def _drop(self, decoder: _Decoder) -> None:
-        self._own.decoder = None
-        with self._lock:
-            self._decoders.discard(decoder)
-        decoder.close()
-
-    def _warm(self) -> None:
-        try:
-            self._decoder()
-        except Unavailable as error:
-            log.warning("inference.decoder_not_started", error=str(error))  # the first image will try again
+    def _take_back(self, decoder: Decoder) -> None:
+        if decoder.problem and any(other.pid is not None for other in self._decoders):
+            self._decoders.remove(decoder)  # the others do, until there is room for one more
+        else:
+            self._free.put_nowait(decoder)
 
     def _close(self) -> None:
         self._executor.shutdown(wait=True, cancel_futures=True)
@@ -197,12 +101,8 @@ class DecodePool:
             decoder.close()
 
 
-def _result(verdict: Verdict, pixels: NDArray[np.uint8]) -> Decoded | Refused:
-    if verdict.code is not None:
-        return Refused(verdict.code, verdict.detail)
-    return Decoded(pixels, verdict.width, verdict.height, verdict.decode_s, verdict.resize_s)
-
-
-def _kept(result: Decoded | Refused) -> Decoded | Refused:
-    """Return the result with pixels of its own, before the child is asked again."""
-    return result if isinstance(result, Refused) else replace(result, pixels=result.pixels.copy())
+def _warm(decoder: Decoder) -> None:
+    try:
+        decoder.start()
+    except Unavailable as error:
+        log.warning("inference.decoder_not_started", error=str(error))  # the first image will try again

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from contracts.http.models import ManifestInput
 from contracts.v1.image_query import Image
-from services.inference.decoding import Decode, Decoded, DecodePool
+from services.inference.decoder import Decode, Decoded
+from services.inference.decoding import DecodePool
 from services.inference.preprocess import Batch, write_row
 from services.kit.crash import crash_at
 from services.kit.errors import NotFound, PlatformError, Refused, Unavailable

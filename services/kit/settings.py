@@ -141,7 +141,9 @@ class Settings(BaseSettings):
         0, description="Threads inside one run of a model; 0 means 1. As many runs at once as fit the processors."
     )
     decode_threads: Annotated[int, Field(ge=0)] = Field(
-        0, description="Child processes that decode images; 0 means one per processor."
+        0,
+        description="Most child processes that decode images; another starts when images wait and those that there are "
+        "work most of the time. 0 means one per processor.",
     )
     model_max_bytes: Annotated[int, Field(ge=1)] = Field(512 * 1024 * 1024, description="Largest model file.")
     model_memory_bytes: Annotated[int, Field(ge=1)] = Field(

@@ -12,7 +12,8 @@ import pytest
 
 from contracts.http.models import ManifestInput
 from services.inference.decode_child import damage_in
-from services.inference.decoding import Decode, Decoded, DecodePool, DecoderBroken
+from services.inference.decoder import Decode, Decoded, DecoderBroken
+from services.inference.decoding import DecodePool
 from services.kit.errors import Refused, Unavailable
 from tests.support import images
 
@@ -78,10 +79,6 @@ def process(number: int, *names: str) -> Path:
     return Path("/proc", str(number), *names)
 
 
-def children_of(pool: DecodePool) -> list[int]:
-    return [decoder.child._process.pid for decoder in pool._decoders]
-
-
 async def test_many_images_at_once_come_out_right() -> None:
     async with pool_of(3) as pool:
         colours = [ManifestInput(width=8, height=8, color=color) for color in ("rgb", "bgr", "gray")]
@@ -137,7 +134,7 @@ async def test_of_images_decoded_together_a_crash_costs_only_its_own(
 
 
 async def test_images_that_weigh_too_much_together_are_decoded_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.inference.decoding._TOGETHER_BYTES", 10)
+    monkeypatch.setattr("services.inference.decoder._TOGETHER_BYTES", 10)
     async with pool_of() as pool:
         results = await decode_all(pool, [images.make_jpeg(1), images.damaged_jpeg(), images.make_png(2)])
         last = await decode(pool, images.make_png(2))
@@ -149,7 +146,7 @@ async def test_images_that_weigh_too_much_together_are_decoded_one_by_one(monkey
 async def test_images_decoded_together_get_a_second_chance_when_their_child_is_killed() -> None:
     async with pool_of() as pool:
         await decode(pool, images.make_jpeg())
-        os.kill(children_of(pool)[0], signal.SIGKILL)
+        os.kill(pool.children[0], signal.SIGKILL)
         results = await decode_all(pool, [images.make_jpeg(seed) for seed in range(3)])
     assert [result.width for result in results if isinstance(result, Decoded)] == [64, 64, 64]
 
@@ -173,20 +170,20 @@ async def test_the_limits_hold_in_the_child() -> None:
 async def test_an_image_gets_a_second_chance_when_its_child_is_killed() -> None:
     async with pool_of() as pool:
         await decode(pool, images.make_jpeg())
-        (first,) = children_of(pool)
+        (first,) = pool.children
         os.kill(first, signal.SIGKILL)
         assert (await decode(pool, images.make_jpeg())).width == 64
-        assert children_of(pool) != [first]
+        assert pool.children != [first]
 
 
 async def test_a_child_that_says_nothing_is_replaced() -> None:
     async with pool_of(limit_s=3.0) as pool:
         await decode(pool, images.make_jpeg())
-        (first,) = children_of(pool)
+        (first,) = pool.children
         os.kill(first, signal.SIGSTOP)
         assert await code_of(pool, images.make_jpeg()) == "image_corrupt"
         assert (await decode(pool, images.make_jpeg())).width == 64
-        assert children_of(pool) != [first]
+        assert pool.children != [first]
 
 
 async def test_where_no_child_can_be_started_it_is_said_and_passes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +192,7 @@ async def test_where_no_child_can_be_started_it_is_said_and_passes(monkeypatch: 
         await pool.check()
         python = sys.executable
         monkeypatch.setattr(sys, "executable", "/nowhere/python")
-        os.kill(children_of(pool)[0], signal.SIGKILL)
+        os.kill(pool.children[0], signal.SIGKILL)
         with pytest.raises(Unavailable):
             await decode(pool, images.make_jpeg())
         with pytest.raises(Unavailable, match="images cannot be decoded: decode_child cannot be started"):
@@ -212,7 +209,7 @@ async def test_a_decoder_that_crashes_on_everything_blames_no_image(
     async with pool_of() as pool:
         assert await code_of(pool, images.damaged_jpeg()) == "image_corrupt"
         monkeypatch.syspath_prepend(tmp_path)  # what the next child imports
-        os.kill(children_of(pool)[0], signal.SIGKILL)
+        os.kill(pool.children[0], signal.SIGKILL)
         with pytest.raises(DecoderBroken):
             await decode(pool, images.make_jpeg())
 
@@ -221,15 +218,44 @@ async def test_the_child_knows_no_setting_of_ours(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("SIGHTLINE_TOKEN_PEPPER", "secret-of-ours")
     async with pool_of() as pool:
         await decode(pool, images.make_jpeg())
-        (child,) = children_of(pool)
+        (child,) = pool.children
         assert b"secret-of-ours" not in process(child, "environ").read_bytes()
 
 
-async def test_closing_ends_every_child() -> None:
+async def test_one_decoder_does_what_is_little_work() -> None:
+    async with pool_of(3) as pool:
+        await asyncio.gather(*(decode(pool, images.make_jpeg(seed)) for seed in range(50)))
+        assert len(pool.children) == 1
+
+
+@pytest.mark.timeout(120)
+async def test_a_decoder_that_works_most_of_the_time_gets_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.inference.decoding._MOST_SHARE", 0.1)  # for a machine that is busy with other tests
+    large = images.make_jpeg(width=2000, height=2000)
+    wanted = ManifestInput(width=1500, height=1500)
+    async with pool_of(2, max_pixels=4_000_000) as pool:
+        while len(pool.children) < 2:
+            await asyncio.gather(*(decode(pool, large, wanted) for _ in range(4)))
+        await asyncio.gather(*(decode(pool, large, wanted) for _ in range(4)))
+
+
+async def test_where_no_other_decoder_can_be_started_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     async with pool_of(2) as pool:
-        await asyncio.gather(*(decode(pool, images.make_jpeg(seed, width=900, height=900)) for seed in range(8)))
-        started = children_of(pool)
-    assert started
+        await decode(pool, images.make_jpeg())
+        monkeypatch.setattr("services.inference.decoding._MOST_SHARE", -1.0)  # any work is much
+        monkeypatch.setattr(sys, "executable", "/nowhere/python")
+        results = await asyncio.gather(*(decode(pool, images.make_jpeg(seed)) for seed in range(20)))
+        await pool.check()
+        assert len(pool.children) == 1
+    assert [result.width for result in results] == [64] * 20
+
+
+async def test_closing_ends_every_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.inference.decoding._MOST_SHARE", -1.0)
+    async with pool_of(2) as pool:
+        while len(pool.children) < 2:
+            await asyncio.gather(*(decode(pool, images.make_jpeg(seed, width=900, height=900)) for seed in range(8)))
+        started = pool.children
     assert not [child for child in started if process(child).exists()]
 
 
