@@ -46,7 +46,9 @@ class Preparation:
         Raises:
             DecoderBroken: no image can be decoded, and none is to blame.
         """
-        fetched = await asyncio.gather(*(self._fetch(tenant, image) for image in images))
+        fetched: Sequence[bytes | PlatformError] = [image.data for image in images if image.data is not None]
+        if len(fetched) < len(images):
+            fetched = await asyncio.gather(*(self._fetch(tenant, image) for image in images))
 
         def job(decode: Decode) -> Sequence[Prepared | PlatformError]:
             checked = [_verified(data, image) for data, image in zip(fetched, images, strict=True)]

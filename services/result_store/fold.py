@@ -16,6 +16,7 @@ from contracts.v1.search import SearchCompleted, SearchPartDone, SearchSubmitted
 from services.kit.store.documents import AnswerRecord, Failure, QueryDocument, SearchProgress, Submitted, Transition
 from services.result_store.facts import Fact, Happening, Queued, Released, Republished
 
+_Changes = dict[str, object]
 _LATEST = datetime.max.replace(tzinfo=UTC)
 """West of Greenwich there are later times, which no store can give back."""
 
@@ -28,17 +29,17 @@ def fold(document: QueryDocument | None, fact: Fact, *, retention: timedelta) ->
     if document is not None and document.erased_at is not None:
         return document
     current = document or _blank(fact, retention)
-    changed = _apply(current, fact.what, fact, retention)
-    if changed is None:
+    changes = _changes(current, fact.what, fact, retention)
+    if changes is None:
         return document
     lineage = {*current.lineage, fact.contract} - {""}
-    return changed.model_copy(
-        update={
-            "revision": current.revision + 1,
-            "updated_at": max(current.updated_at, fact.at),
-            "lineage": tuple(sorted(lineage)),
-        }
-    )
+    changes |= {
+        "revision": current.revision + 1,
+        "updated_at": max(current.updated_at, fact.at),
+        "lineage": tuple(sorted(lineage)),
+    }
+    after = _erased(current, fact.what, fact, retention) if isinstance(fact.what, QueryErased) else current
+    return after.model_copy(update=changes)
 
 
 def expiry_of(question: Submitted, retention: timedelta) -> datetime:
@@ -53,9 +54,10 @@ def _later(at: datetime, by: timedelta) -> datetime:
         return _LATEST
 
 
-def _apply(  # noqa: C901, PLR0911, PLR0912 - one flat branch per kind of fact
+def _changes(  # noqa: C901, PLR0911, PLR0912 - one flat branch per kind of fact
     current: QueryDocument, what: Happening, fact: Fact, retention: timedelta
-) -> QueryDocument | None:
+) -> _Changes | None:
+    """Return what is different after a fact, by the names of fields; None when it changes nothing."""
     match what:
         case ImageQuerySubmitted():
             request = what.model_copy(update={"image": what.image.model_copy(update={"data": None})})
@@ -86,17 +88,16 @@ def _apply(  # noqa: C901, PLR0911, PLR0912 - one flat branch per kind of fact
         case QueryExpired():
             return _end(current, "expired", what.expired_at, fact)
         case QueryHeld():
-            open_and_new = not current.ended and current.held != what.reason
-            return current.model_copy(update={"held": what.reason}) if open_and_new else None
+            return {"held": what.reason} if not current.ended and current.held != what.reason else None
         case Released():
-            return current.model_copy(update={"held": None}) if current.held is not None else None
+            return {"held": None} if current.held is not None else None
         case Republished():
             stale = current.ended or current.sweeps != what.before
-            return None if stale else current.model_copy(update={"sweeps": current.sweeps + 1})
+            return None if stale else {"sweeps": current.sweeps + 1}
         case Queued():
-            return None if current.ended or what.at <= current.updated_at else current.model_copy()
+            return None if current.ended or what.at <= current.updated_at else {}
         case QueryErased():
-            return _erased(current, what, fact, retention)
+            return {}  # beside what `_erased` leaves
 
 
 def _blank(fact: Fact, retention: timedelta) -> QueryDocument:
@@ -115,22 +116,22 @@ def _blank(fact: Fact, retention: timedelta) -> QueryDocument:
     )
 
 
-def _submitted(current: QueryDocument, what: Submitted, fact: Fact, retention: timedelta) -> QueryDocument | None:
+def _submitted(current: QueryDocument, what: Submitted, fact: Fact, retention: timedelta) -> _Changes | None:
     if current.request is not None:
         return None  # a repeat, or another question under a taken ID: the first stands
     kept = current.expires_at is None  # a label came first
-    update: dict[str, object] = {
+    changes: _Changes = {
         "request": what,
         "lane": fact.lane,
         "created_at": what.submitted_at,
         "expires_at": None if kept else expiry_of(what, retention),
     }
     if not current.history:
-        update["history"] = (_transition(current, "submitted", what.submitted_at, fact),)
-    return current.model_copy(update=update)
+        changes["history"] = (_transition(current, "submitted", what.submitted_at, fact),)
+    return changes
 
 
-def _part_done(current: QueryDocument, what: SearchPartDone, fact: Fact) -> QueryDocument | None:
+def _part_done(current: QueryDocument, what: SearchPartDone, fact: Fact) -> _Changes | None:
     """Count a part once; a search that has ended stays as it ended."""
     progress = current.search or SearchProgress(parts=what.asked.parts)
     if current.ended or what.asked.part in progress.done:
@@ -142,14 +143,14 @@ def _part_done(current: QueryDocument, what: SearchPartDone, fact: Fact) -> Quer
         size_bytes=progress.size_bytes + what.size_bytes,
     )
     # Whoever makes progress is not lost: the sweeper counts its tries anew.
-    update: dict[str, object] = {"search": progress, "sweeps": 0, "attempts": max(current.attempts, what.attempt)}
+    changes: _Changes = {"search": progress, "sweeps": 0, "attempts": max(current.attempts, what.attempt)}
     if current.state == "submitted":
         history = (*current.history, _transition(current, "running", what.done_at, fact))
-        update |= {"state": "running", "history": history}
-    return current.model_copy(update=update)
+        changes |= {"state": "running", "history": history}
+    return changes
 
 
-def _answered(current: QueryDocument, what: ImageAnswer, fact: Fact) -> QueryDocument | None:
+def _answered(current: QueryDocument, what: ImageAnswer, fact: Fact) -> _Changes | None:
     if what.expires_at is not None and what.answered_at > what.expires_at:
         return None
     if any(answer.source == "model" and answer.id == what.answer_id for answer in current.answers):
@@ -172,11 +173,11 @@ def _answered(current: QueryDocument, what: ImageAnswer, fact: Fact) -> QueryDoc
         image_width=what.image_width,
         image_height=what.image_height,
     )
-    answered = _with_answer(current, answer)
-    return _end(answered, "answered", what.answered_at, fact, attempts=max(current.attempts, what.attempt)) or answered
+    end = _end(current, "answered", what.answered_at, fact, attempts=max(current.attempts, what.attempt))
+    return _with_answer(current, answer) | (end or {})
 
 
-def _labelled(current: QueryDocument, what: LabelAdded) -> QueryDocument | None:
+def _labelled(current: QueryDocument, what: LabelAdded) -> _Changes | None:
     if any(answer.source == "person" and answer.id == what.label_id for answer in current.answers):
         return None
     answer = AnswerRecord(
@@ -189,12 +190,12 @@ def _labelled(current: QueryDocument, what: LabelAdded) -> QueryDocument | None:
         by=what.labelled_by,
         at=what.labelled_at,
     )
-    return _with_answer(current, answer).model_copy(update={"expires_at": None})  # labelled queries are kept
+    return _with_answer(current, answer) | {"expires_at": None}  # labelled queries are kept
 
 
-def _with_answer(current: QueryDocument, answer: AnswerRecord) -> QueryDocument:
+def _with_answer(current: QueryDocument, answer: AnswerRecord) -> _Changes:
     answers = sorted((*current.answers, answer), key=lambda item: (item.at, item.source, item.id))
-    return current.model_copy(update={"answers": tuple(answers), "answer": _that_counts(current.answer, answer)})
+    return {"answers": tuple(answers), "answer": _that_counts(current.answer, answer)}
 
 
 def _that_counts(standing: AnswerRecord | None, new: AnswerRecord) -> AnswerRecord:
@@ -212,11 +213,11 @@ def _that_counts(standing: AnswerRecord | None, new: AnswerRecord) -> AnswerReco
     return new if new.replay > standing.replay else standing
 
 
-def _end(current: QueryDocument, state: State, at: datetime, fact: Fact, **update: object) -> QueryDocument | None:
+def _end(current: QueryDocument, state: State, at: datetime, fact: Fact, **beside: object) -> _Changes | None:
     if current.ended:
         return None
     history = (*current.history, _transition(current, state, at, fact))
-    return current.model_copy(update={"state": state, "history": history, "held": None, **update})
+    return {"state": state, "history": history, "held": None, **beside}
 
 
 def _transition(current: QueryDocument, state: State, at: datetime, fact: Fact) -> Transition:
@@ -225,7 +226,7 @@ def _transition(current: QueryDocument, state: State, at: datetime, fact: Fact) 
 
 def _erased(current: QueryDocument, what: QueryErased, fact: Fact, retention: timedelta) -> QueryDocument:
     """Keep only that there was something, so that a late fact does not bring it back."""
-    ended = _end(current, "cancelled", what.erased_at, fact) or current
+    ended = current.model_copy(update=_end(current, "cancelled", what.erased_at, fact))
     return QueryDocument(
         id=current.id,
         tenant=current.tenant,

@@ -4,12 +4,12 @@ A message that a consumer sends on (to retry, park or bury it) keeps its origin 
 only where no device can write: on what came through our own exchanges.
 """
 
-import uuid
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import aio_pika
+from aiormq import spec
 from aiormq.abc import DeliveredMessage
 
 from contracts.topics import DEAD, QUEUES, Exchange, Queue
@@ -26,6 +26,7 @@ from services.kit.bus.port import (
 from services.kit.bus.rabbit.topology import BACK, DEAD_LETTERS, EXCHANGES
 from services.kit.errors import Undecodable
 
+_PERSISTENT = 2
 _OURS = "sightline-bus-"
 _EXCHANGE, _KEY, _USER = f"{_OURS}exchange", f"{_OURS}key", f"{_OURS}user"
 _ATTEMPTS, _DELAY_MS, _REASON = f"{_OURS}attempts", f"{_OURS}delay-ms", f"{_OURS}reason"
@@ -52,14 +53,14 @@ class Letter:
     delay_left_s: float
 
 
-def to_driver(message: Message, user: str) -> aio_pika.Message:
-    """Return the message as the driver publishes it, once: the driver pairs what comes back by `message_id`."""
-    return aio_pika.Message(
-        message.body,
+def properties_of(message: Message, user: str) -> spec.Basic.Properties:
+    """Return what goes along with the body when it is published, once: what comes back is paired by `message_id`."""
+    return spec.Basic.Properties(
         headers=dict(message.headers),
         content_type=message.content_type,
-        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        message_id=uuid.uuid4().hex,
+        delivery_mode=_PERSISTENT,
+        priority=0,  # said, so that no broker orders them after others of ours that say it
+        message_id=f"{random.getrandbits(128):032x}",
         user_id=user,
     )
 

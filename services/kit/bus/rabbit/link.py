@@ -15,6 +15,7 @@ from yarl import URL
 from services.kit.bus.rabbit.address import Address, place_of
 from services.kit.bus.rabbit.capabilities import Capabilities, read_capabilities
 from services.kit.bus.rabbit.decoding import tolerate_anything
+from services.kit.bus.rabbit.encoding import write_texts_at_once
 from services.kit.bus.rabbit.faults import ANSWER_S, connect_error, is_ours, text_of, translated
 from services.kit.errors import ConfigError, PlatformError, Unavailable
 
@@ -54,6 +55,7 @@ class Link:
             Unavailable: it cannot be reached now.
         """
         tolerate_anything()
+        write_texts_at_once()
         logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # what matters of it is told here, in our form
         await self._connect_to_any()
         self._keeper = asyncio.create_task(self._keep(), name=f"rabbitmq {self.use}")

@@ -12,7 +12,7 @@ from aiormq.abc import AbstractChannel, AbstractConnection
 
 from services.kit.bus.port import Message
 from services.kit.bus.rabbit.faults import ANSWER_S, is_fault_of_connection, is_ours, text_of, translated
-from services.kit.bus.rabbit.letters import to_driver
+from services.kit.bus.rabbit.letters import properties_of
 from services.kit.bus.rabbit.link import Link, close_channel
 from services.kit.crash import armed, crash_at
 from services.kit.errors import PlatformError, Unavailable, Undecodable, Unknown
@@ -118,15 +118,14 @@ class Publisher:
             raise Unavailable(self._link.problem or "RabbitMQ is not connected") from None
 
     async def _confirmed(self, channel: AbstractChannel, posting: Posting) -> None:
-        message = to_driver(posting.message, self._user)
         mark = object()
         self._waiting_since_s[mark] = time.monotonic()
         try:
             publishing = channel.basic_publish(
-                message.body,
+                posting.message.body,
                 exchange=posting.exchange,
                 routing_key=posting.key,
-                properties=message.properties,
+                properties=properties_of(posting.message, self._user),
                 mandatory=posting.mandatory,
             )
             await (asyncio.gather(publishing, _die_once_written(channel)) if armed("bus.written") else publishing)
