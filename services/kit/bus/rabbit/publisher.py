@@ -3,17 +3,18 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from typing import cast
 
 from aiormq import Channel
 from aiormq import exceptions as driver
-from aiormq.abc import AbstractChannel, AbstractConnection
+from aiormq.abc import AbstractConnection
 
 from services.kit.bus.port import Message
 from services.kit.bus.rabbit.faults import ANSWER_S, is_fault_of_connection, is_ours, text_of, translated
 from services.kit.bus.rabbit.letters import properties_of
 from services.kit.bus.rabbit.link import Link, close_channel
+from services.kit.bus.rabbit.window import Window
 from services.kit.crash import armed, crash_at
 from services.kit.errors import PlatformError, Unavailable, Undecodable, Unknown
 
@@ -50,11 +51,9 @@ class Publisher:
     def __init__(self, link: Link, user: str) -> None:
         self._link = link
         self._user = user
-        self._channel: AbstractChannel | None = None
+        self._channel: Channel | None = None
         self._opening = asyncio.Lock()
-        self._places = asyncio.Semaphore(_WINDOW)
-        self._room = asyncio.Condition()
-        self._bytes = 0
+        self._window = Window(messages=_WINDOW, size_bytes=_WINDOW_BYTES)
         self._waiting_since_s: dict[object, float] = {}
 
     async def send_all(self, postings: Sequence[Posting]) -> None:
@@ -74,10 +73,13 @@ class Publisher:
         sent = False
         try:
             async with asyncio.timeout(_CONFIRM_S + max(size, together_bytes) / _BYTES_PER_S):
-                async with self._window(size):
+                await self._window.enter(size)
+                try:
                     channel = await self._open()
                     sent = True
                     await self._confirmed(channel, posting)
+                finally:
+                    self._window.leave(size)
         except TimeoutError:
             if sent:
                 raise Unknown("RabbitMQ did not confirm the message in time") from None
@@ -95,7 +97,7 @@ class Publisher:
         if self._channel is not None:
             await close_channel(self._channel)
 
-    async def _open(self) -> AbstractChannel:
+    async def _open(self) -> Channel:
         """Return the open channel. Raises Unavailable where there is none to be had or nothing may be sent."""
         channel = self._channel
         if channel is not None and not channel.is_closed and self._link.carries(channel) and not self._link.blocked:
@@ -106,7 +108,8 @@ class Publisher:
                 raise Unavailable("RabbitMQ takes no messages now: its memory or disk is short")
             if self._channel is None or self._channel.is_closed or self._channel.connection is not connection:
                 async with translated("opening a channel to publish"):
-                    self._channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                    opened = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                    self._channel = cast("Channel", opened)  # the abstract class does not know of `wait`
             return self._channel
 
     async def _connection(self) -> AbstractConnection:
@@ -117,8 +120,8 @@ class Publisher:
         except TimeoutError:
             raise Unavailable(self._link.problem or "RabbitMQ is not connected") from None
 
-    async def _confirmed(self, channel: AbstractChannel, posting: Posting) -> None:
-        mark = object()
+    async def _confirmed(self, channel: Channel, posting: Posting) -> None:
+        dies, mark = armed("bus.written"), object()
         self._waiting_since_s[mark] = time.monotonic()
         try:
             publishing = channel.basic_publish(
@@ -127,8 +130,9 @@ class Publisher:
                 routing_key=posting.key,
                 properties=properties_of(posting.message, self._user),
                 mandatory=posting.mandatory,
+                wait=dies,  # else for the confirmation alone: waiting for the socket, it lets nobody else write
             )
-            await (asyncio.gather(publishing, _die_once_written(channel)) if armed("bus.written") else publishing)
+            await (asyncio.gather(publishing, _die_once_written(channel)) if dies else publishing)
             crash_at("bus.published")
         except asyncio.CancelledError:
             if is_ours():
@@ -141,25 +145,11 @@ class Publisher:
         finally:
             del self._waiting_since_s[mark]
 
-    @asynccontextmanager
-    async def _window(self, size: int) -> AsyncIterator[None]:
-        async with self._places:
-            async with self._room:
-                await self._room.wait_for(lambda: self._bytes == 0 or self._bytes + size <= _WINDOW_BYTES)
-                self._bytes += size
-            try:
-                yield
-            finally:
-                self._bytes -= size
-                async with self._room:
-                    self._room.notify_all()
 
-
-async def _die_once_written(channel: AbstractChannel) -> None:
+async def _die_once_written(channel: Channel) -> None:
     """Die before the confirmation can be read: the driver holds the lock until the frames are written."""
-    if isinstance(channel, Channel):
-        async with channel.lock:
-            crash_at("bus.written")
+    async with channel.lock:
+        crash_at("bus.written")
 
 
 def _meaning(error: BaseException, posting: Posting) -> PlatformError:

@@ -46,7 +46,7 @@ async def test_everything_confirmed_survives_the_broker(bus: RabbitBus, *, kill:
     in_hand = await bus.subscribe(MODEL_CHECKS)
     await bus.publish([message(CHECK_MODEL, b"in hand"), message(CHECK_MODEL, b"later")])
     held, later = await take(in_hand, 2)
-    await in_hand.retry(later, 2.0)
+    await in_hand.retry(later, 8.0)  # not back before the broker dies, or that would count as an attempt
 
     async def publish(first: int) -> None:
         for number in range(first, 1_000_000, 20):
@@ -73,7 +73,7 @@ async def test_everything_confirmed_survives_the_broker(bus: RabbitBus, *, kill:
             deliveries = await facts.receive(500)
             seen.update(bodies(deliveries))
             await facts.ack(deliveries)
-    again = {each.message.body: each for each in await take(in_hand, 2)}
+    again = {each.message.body: each for each in await take(in_hand, 2, timeout_s=60)}
     assert set(again) == {b"in hand", b"later"}
     assert again[held.message.body].attempt == again[later.message.body].attempt == 2
     await in_hand.ack(list(again.values()))
