@@ -32,7 +32,8 @@ from services.result_store.writing import Writer
 
 log = structlog.get_logger(__name__)
 
-_BATCH = 64
+_BATCH = 32
+"""Messages. Twice as many took 14 MB more while thousands of questions waited, and were no faster."""
 _AT_ONCE = 128
 """Facts; a batch of messages may hold thousands of answers, and each takes kilobytes while it is folded."""
 _IN_HAND = 2
