@@ -28,6 +28,9 @@ log = structlog.get_logger(__name__)
 _ROUNDS = 20
 """Lost races after which the batch is left to the retry: more means that something writes without end."""
 
+_Image = tuple[str, str]
+"""Tenant and SHA-256."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Change:
@@ -62,17 +65,20 @@ class Writer:
         for fact in facts:
             waiting.setdefault(fact.key, []).append(fact)
         written: list[QueryDocument] = []
+        shared: dict[_Image, list[str]] = {}
         new = {fact.key for fact in facts if _is_new(fact)}
         for _ in range(_ROUNDS):
             if not waiting:
                 await self._forget_beside(facts)
+                # Whoever used them may have been erased meanwhile, by somebody who saw us use them.
+                await self._remove_images(shared, taken)
                 return written
             perhaps = [key for key in waiting if key not in new]
             stored = await self._store.queries.load(perhaps) if perhaps else {}
             new = set()
             changes = self._fold(waiting, stored)
             await self._keep_images(changes, waiting, taken)
-            await self._forget_images(changes, waiting, stored, taken)
+            shared |= await self._forget_images(changes, waiting, stored, taken)
             conflicts = await self._swap(changes)
             written += [change.after for key, change in changes.items() if key not in conflicts]
             waiting = {key: waiting[key] for key in conflicts}
@@ -133,10 +139,11 @@ class Writer:
         waiting: dict[QueryKey, list[Fact]],
         stored: dict[QueryKey, QueryDocument],
         taken: Taken,
-    ) -> None:
+    ) -> dict[_Image, list[str]]:
         """Remove the images of what is erased, and of questions that are not taken: they may lie there already.
 
-        Such a question came after its erasure, or is another one under a taken ID.
+        Such a question came after its erasure, or is another one under a taken ID. Returned is what others use, with
+        the erased queries that used it too.
         """
         # The store does not know these uses yet.
         used = {
@@ -144,7 +151,7 @@ class Writer:
             for key, change in changes.items()
             if change.after.image_request is not None
         }
-        users: dict[tuple[str, str], list[str]] = {}
+        users: dict[_Image, list[str]] = {}
         for key, facts in waiting.items():
             before = stored.get(key)
             after = changes[key].after if key in changes else before
@@ -158,9 +165,13 @@ class Writer:
                 images.discard(after.image_request.image.sha256)
             for sha256 in images:
                 users.setdefault((key.tenant, sha256), []).extend(erased)
-        for image, erased in users.items():
-            if image not in used:
-                await self._remove_image(*image, erased, taken)
+        return await self._remove_images({image: users[image] for image in users if image not in used}, taken)
+
+    async def _remove_images(self, images: dict[_Image, list[str]], taken: Taken) -> dict[_Image, list[str]]:
+        """Remove each with the erased queries that used it; return those that others use."""
+        return {
+            image: erased for image, erased in images.items() if not await self._remove_image(*image, erased, taken)
+        }
 
     async def _keep_image(self, question: ImageQuerySubmitted, kept: Kept) -> None:
         if question.image.data is None:
@@ -170,8 +181,10 @@ class Writer:
         else:
             log.warning("result_store.image_hash_mismatch", query_id=question.query_id)  # inference fails the query
 
-    async def _remove_image(self, tenant: str, sha256: str, erased: Sequence[str], ours: Taken) -> None:
+    async def _remove_image(self, tenant: str, sha256: str, erased: Sequence[str], ours: Taken) -> bool:
         """Remove the image of erased queries unless another uses it, perhaps one whose question is still under way.
+
+        Say whether it is gone, or about to be used.
 
         The submitter claims a query before it puts its image. So the claim is seen here, or the put comes after we
         have looked at the image and moves its expiry: then it stays. What is sent inline is put while its question
@@ -180,12 +193,13 @@ class Writer:
         """
         seen = await self._store.images.get(tenant, sha256)
         if seen is None:
-            return
+            return True
         for users in (self._store.claims, self._store.queries):
             if await users.uses_image(tenant, sha256, besides=erased):
-                return
+                return False
         if not self.ahead.uses(tenant, sha256, besides=ours):
             await self._store.images.delete(tenant, sha256, seen=seen)
+        return True
 
 
 def _is_new(fact: Fact) -> bool:

@@ -1,7 +1,7 @@
 """Writing facts in batches: what one batch does to the images of several queries."""
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -17,6 +17,7 @@ from services.kit.store.documents import QueryKey
 from services.kit.store.records import Blob
 from services.kit.store.sqlite import SqliteStore
 from services.kit.store.sqlite_claims import SqliteClaims
+from services.kit.store.sqlite_queries import SqliteQueries
 from services.result_store.facts import Fact
 from services.result_store.writing import Writer
 from tests.support.documents import make_claim
@@ -144,6 +145,48 @@ async def test_queries_with_one_image_that_are_erased_together_leave_no_image(
         await claim(store, query_id)
     await writer.write([asked(query_id, inline=False) for query_id in queries])
     await writer.write([erased(query_id) for query_id in queries])
+    assert await store.images.get("acme", SHA) is None
+
+
+class _Meeting:
+    """Claims or queries of a store in which another batch writes right after it was looked who uses an image."""
+
+    def __init__(self, users: SqliteClaims | SqliteQueries, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self._users = users
+        self._meanwhile: Callable[[], Awaitable[object]] | None = meanwhile
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._users, name)
+
+    async def uses_image(self, tenant: str, sha256: str, *, besides: Sequence[str] = ()) -> bool:
+        used = await self._users.uses_image(tenant, sha256, besides=besides)
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        return used
+
+
+@pytest.mark.parametrize("claimed", [True, False])
+async def test_queries_with_one_image_that_two_batches_erase_at_once_leave_no_image(
+    store: SqliteStore,
+    writer: Writer,
+    claimed: bool,  # noqa: FBT001
+) -> None:
+    first, second = new_id("iq", AT), new_id("iq", AT)
+    for query_id in (first, second):
+        if claimed:
+            await claim(store, query_id)
+        await writer.write([asked(query_id)])
+    other = Writer(store, Metrics(), retention=timedelta(days=30))  # perhaps of another process
+
+    async def meanwhile() -> None:
+        await other.write([erased(second)])
+
+    if claimed:
+        store.claims = cast("SqliteClaims", _Meeting(store.claims, meanwhile))
+    else:
+        store.queries = cast("SqliteQueries", _Meeting(store.queries, meanwhile))
+    await writer.write([erased(first)])
     assert await store.images.get("acme", SHA) is None
 
 
