@@ -77,7 +77,8 @@ class Decoder:
     @property
     def pid(self) -> int | None:
         """The number of the child's process, None while there is none."""
-        return None if self._running is None else self._running.child.pid
+        running = self._running  # which the thread that decodes may take away
+        return None if running is None else running.child.pid
 
     def decode(self, images: Sequence[bytes], wanted: ManifestInput) -> Sequence[Decoded | Refused]:
         """Return the pixels of each image as `wanted`, or why it cannot be used. Blocks.

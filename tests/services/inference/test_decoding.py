@@ -239,6 +239,19 @@ async def test_a_decoder_that_works_most_of_the_time_gets_help(monkeypatch: pyte
         await asyncio.gather(*(decode(pool, large, wanted) for _ in range(4)))
 
 
+@pytest.mark.timeout(60)
+async def test_a_decoder_that_hangs_gets_help() -> None:
+    async with pool_of(2) as pool:
+        await decode(pool, images.make_jpeg())
+        (first,) = pool.children
+        os.kill(first, signal.SIGSTOP)
+        stuck = [asyncio.create_task(decode(pool, images.make_jpeg(seed))) for seed in range(2)]
+        done, waiting = await asyncio.wait(stuck, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        assert len(done) == len(waiting) == 1
+        os.kill(first, signal.SIGCONT)
+        await asyncio.gather(*stuck)
+
+
 async def test_where_no_other_decoder_can_be_started_one_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     async with pool_of(2) as pool:
         await decode(pool, images.make_jpeg())

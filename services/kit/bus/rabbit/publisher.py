@@ -55,6 +55,7 @@ class Publisher:
         self._opening = asyncio.Lock()
         self._window = Window(messages=_WINDOW, size_bytes=_WINDOW_BYTES)
         self._waiting_since_s: dict[object, float] = {}
+        self._late = False
 
     async def send_all(self, postings: Sequence[Posting]) -> None:
         """Publish all, a window at a time; returns when every one is confirmed. Raises as `Bus.publish`."""
@@ -121,7 +122,12 @@ class Publisher:
             raise Unavailable(self._link.problem or "RabbitMQ is not connected") from None
 
     async def _confirmed(self, channel: Channel, posting: Posting) -> None:
-        dies, mark = armed("bus.written"), object()
+        """Publish on this channel and wait for the confirmation.
+
+        To wait for the socket too lets nobody else write meanwhile. Only when the broker is late it is done: what is
+        given up leaves the window, and would heap up before a socket that nobody reads.
+        """
+        dies, mark, confirmed = armed("bus.written"), object(), False
         self._waiting_since_s[mark] = time.monotonic()
         try:
             publishing = channel.basic_publish(
@@ -130,9 +136,10 @@ class Publisher:
                 routing_key=posting.key,
                 properties=properties_of(posting.message, self._user),
                 mandatory=posting.mandatory,
-                wait=dies,  # else for the confirmation alone: waiting for the socket, it lets nobody else write
+                wait=dies or self._late,
             )
             await (asyncio.gather(publishing, _die_once_written(channel)) if dies else publishing)
+            confirmed = True
             crash_at("bus.published")
         except asyncio.CancelledError:
             if is_ours():
@@ -143,6 +150,7 @@ class Publisher:
                 raise
             raise _meaning(error, posting) from error
         finally:
+            self._late = not confirmed
             del self._waiting_since_s[mark]
 
 

@@ -170,6 +170,22 @@ async def test_a_broker_that_stops_answering_is_unknown_within_seconds_for_all_w
         await until(lambda: _healthy(bus))
 
 
+async def test_what_a_silent_broker_does_not_read_is_not_heaped_up(place: str) -> None:
+    body, at_once = bytes(400_000), 40  # more than the sockets hold
+    async with proxying(place) as proxy, RabbitBus(proxy.url(place)) as bus:
+        await bus.publish([message(ANSWERED)])
+        proxy.silence()
+        for _ in range(2):
+            results = await asyncio.gather(
+                *(bus.publish([message(ANSWERED, body)]) for _ in range(at_once)), return_exceptions=True
+            )
+            assert all(isinstance(result, Unavailable) for result in results)
+        proxy.speak()
+        await until(lambda: _published(bus, ANSWERED))
+        arrived = (await bus.depth(FACTS)).ready
+    assert arrived < at_once * 1.5
+
+
 async def test_everything_confirmed_is_there_although_the_wire_is_cut_again_and_again(place: str) -> None:
     confirmed: set[bytes] = set()
     async with proxying(place) as proxy, RabbitBus(proxy.url(place)) as bus:
