@@ -1,10 +1,16 @@
-"""One password per user, each in a file of its own that only its owner can read."""
+"""Passwords: one per user, each in a file of its own that only its owner can read, and the key of a replica set."""
 
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 _BYTES = 24
+_KEY_BYTES = 32
+
+
+def make_key() -> str:
+    """A key for a MongoDB replica set's key file, which is also `__system`'s password."""
+    return secrets.token_hex(_KEY_BYTES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from infra.compose.places import ADMINISTRATOR, BUS, DATABASE, SECRETS, STORE, VHOST
-from infra.local import mongodb, rabbitmq
-from infra.mongodb.users import ROLES
-from infra.passwords import PasswordFolder
+from infra.local import rabbitmq
+from infra.passwords import PasswordFolder, make_key
 from infra.rabbitmq.users import TOPOLOGY, definitions, user_permissions
 from services.kit.auth import new_token
+from services.kit.store.mongo.roles import ROLE_NAMES
 
 SERVICES = ("submitter", "inference", "search", "result_store", "gateway")
 
@@ -33,7 +33,7 @@ def make_secrets(folder: Path, devices: Iterable[str] = ()) -> None:
         host, _, port = BUS.partition(":")
         address = rabbitmq.url_of(user=user, password=brokers.password(user), host=host, port=int(port), vhost=VHOST)
         _write(folder / f"{user}-bus", address)
-    for role in ROLES:
+    for role in ROLE_NAMES:
         password = stores.password(role)
         if role in SERVICES:
             _write(
@@ -41,7 +41,7 @@ def make_secrets(folder: Path, devices: Iterable[str] = ()) -> None:
                 f"mongodb://{role}:{quote(password, safe='')}@{STORE}/{DATABASE}?replicaSet=rs0",
             )
     stores.password(ADMINISTRATOR)
-    _write_once(folder / "mongodb-key", mongodb.make_key())
+    _write_once(folder / "mongodb-key", make_key())
     _write_once(folder / "token", new_token())
     for name in ("token-pepper", "grafana-password"):
         PasswordFolder(folder).password(name)

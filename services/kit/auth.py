@@ -28,6 +28,10 @@ _PREFIX = "api_"
 _KEY_ID_LENGTH = 20
 _TOKEN_LENGTH = 44
 _BASE62 = string.digits + string.ascii_letters
+_UNKNOWN = (
+    "the token is not known here or was revoked; without it on the platform's machine, or with one of an admin, make "
+    "another: sightline tokens create NAME"
+)
 _OF_ADMIN: frozenset[Scope] = frozenset({"detectors:write", "sources:write"})
 """What `admin` includes."""
 
@@ -130,14 +134,13 @@ class Authenticator:
         token = _token_in(headers)
         if token is None:
             if self._admitted_tenant is None:
-                raise Refused("not_authenticated", "send a token: Authorization: Bearer api_...")
+                raise Refused("not_authenticated", "send a token: Authorization: Bearer api_... (SIGHTLINE_TOKEN)")
             return Caller(self._admitted_tenant, frozenset(SCOPES))
         record = await self._tokens.get(key_id_of(token)) if len(token) == _TOKEN_LENGTH else None
         expected = record.secret_hash if record else ""
         # Compared even when the key is unknown, so that the time taken does not tell.
         if not hmac.compare_digest(hash_secret(token, self._pepper), expected) or record is None:
-            detail = "the token is not known here or was revoked; make one with: sightline tokens create NAME"
-            raise Refused("not_authenticated", detail)
+            raise Refused("not_authenticated", _UNKNOWN)
         return Caller(record.tenant, frozenset(record.scopes), record.id, record.name)
 
     async def _read(self, key_id: str) -> TokenRecord | None:

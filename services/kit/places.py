@@ -10,13 +10,13 @@ from services.kit.errors import ConfigError
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` with its parents; nothing happens when it is there.
+    """Make `folder`, for its owner alone, with its parents; nothing happens when it is there.
 
     Raises:
         ConfigError: it cannot be made; says what is in the way.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         check_folder(folder)
         raise ConfigError(f"cannot make the folder {folder}: {error.strerror}") from error

@@ -39,6 +39,7 @@ log = structlog.get_logger(__name__)
 
 Factory = Callable[[Platform], Service]
 _HTTP_DRAIN_S = 5
+_EXTRA = "install the extra in Sightline's checkout: pip install -e '.[{}]'"
 
 
 def open_bus(settings: Settings) -> Bus:
@@ -55,7 +56,7 @@ def _rabbit_bus(settings: Settings) -> Bus:
     try:
         from services.kit.bus.rabbit.bus import RabbitBus
     except ImportError as error:
-        raise ConfigError("a bus on RabbitMQ needs: pip install 'sightline[rabbitmq]'") from error
+        raise ConfigError(f"a bus on RabbitMQ: {_EXTRA.format('rabbitmq')}") from error
     return RabbitBus(
         settings.bus_url,
         ca_file=settings.bus_ca_file,
@@ -75,7 +76,7 @@ def _mongo_store(settings: Settings, clock: Clock) -> Store:
     try:
         from services.kit.store.mongo.store import MongoStore
     except ImportError as error:
-        raise ConfigError("a store on MongoDB needs: pip install 'sightline[mongodb]'") from error
+        raise ConfigError(f"a store on MongoDB: {_EXTRA.format('mongodb')}") from error
     return MongoStore(settings.store_url, clock, driver=settings.mongodb_driver, ca_file=settings.store_ca_file)
 
 
@@ -221,7 +222,8 @@ def listen(settings: Settings) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        raise ConfigError(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}") from error
+        where = f"{settings.host} port {settings.port}"
+        raise ConfigError(f"cannot listen on {where}: {error.strerror}; choose another --host or --port") from error
     return listener
 
 

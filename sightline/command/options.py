@@ -91,7 +91,8 @@ def part(name: str, extra: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         missing = error.name or str(error)
-        raise CommandFailed(f"{missing} is not installed: this part needs `pip install sightline[{extra}]`") from error
+        how = f"install the extra in Sightline's checkout: pip install -e '.[{extra}]'"
+        raise CommandFailed(f"{missing} is not installed; {how}") from error
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def serve(
     """Run one service in this process, until SIGTERM. With --check-config only look: exit code 1 when it cannot run."""
     given = {"bus": bus, "store": store, "port": port, "host": host, "data": data, "log_format": log_format}
     if check_config:
-        _check(given)
+        _check(service, given)
         return
     _run(f"services.{service}.service", service, given)
 
@@ -67,6 +67,8 @@ def _run(module: str, extra: str, given: dict[str, Any]) -> None:
     logging, composed = part("services.kit.logging", extra), part(module, extra)
     with translated():
         settings = settings_module.load(**_for_people(given))
+        if extra != "embedded":
+            _warn_if_alone(extra, settings)
         logging.configure(settings.log_level, settings.log_format)
         untold: list[str] = []
         if extra == "embedded":
@@ -106,12 +108,22 @@ def _callers(settings: Any) -> str:
     return f"open to {who} without a token (tenant {tenant})"
 
 
-def _check(given: dict[str, Any]) -> None:
+def _warn_if_alone(service: str, settings: Any) -> None:
+    if settings.bus_url.startswith(("sqlite:", "memory:")):
+        print(
+            f"sightline: {service} has an embedded bus of its own, which no other process can use: give --bus and "
+            "--store (SIGHTLINE_BUS, SIGHTLINE_STORE), or run all services in one process with: sightline up",
+            file=sys.stderr,
+        )
+
+
+def _check(service: str, given: dict[str, Any]) -> None:
     settings_module, errors = part("services.kit.settings", "service"), part("services.kit.errors", "service")
     logging = part("services.kit.logging", "service")
     redact = logging.redact
     with translated():
         settings = settings_module.load(**given)
+    _warn_if_alone(service, settings)
     logging.configure("WARNING", settings.log_format)
     print(redact(json.dumps(settings.model_dump(mode="json"), indent=2)))
 

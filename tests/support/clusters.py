@@ -8,9 +8,10 @@ from urllib.parse import urlsplit, urlunsplit
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from infra.local.mongodb import MongoDB, found_set, make_key, url_of
+from infra.local.mongodb import MongoDB, found_set, url_of
 from infra.local.places import Place
 from infra.local.rabbitmq import RabbitMQ, vhost_of
+from infra.passwords import make_key
 from tests.support.servers import AMQP_CONFIG, session_folder
 
 _TICK_S = 8

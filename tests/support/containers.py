@@ -15,6 +15,7 @@ from infra.local.amqp import version_at
 from infra.local.errors import ServerFailedError
 from infra.local.management import Management
 from infra.local.processes import free_ports
+from infra.passwords import make_key
 from tests.support import engine
 
 _START_S = 120.0
@@ -129,7 +130,7 @@ class MongoContainer(_Container):
     def __init__(self, image: str) -> None:
         (port,) = free_ports(1)
         self._password = secrets.token_urlsafe(16)
-        self._key = mongodb.make_key()
+        self._key = make_key()
         super().__init__(image, ports={27017: port}, ready=self._serves)
         self._address = f"{self.docker.get_docker_client().host()}:{port}"
         options = mongodb.arguments(port=27017, key_file="/sightline.key", data="/data/db", address="0.0.0.0")

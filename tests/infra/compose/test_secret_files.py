@@ -2,6 +2,8 @@
 
 import json
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +24,15 @@ def test_there_is_a_file_for_every_secret_that_compose_mounts(tmp_path: Path) ->
     for secret in composed["secrets"].values():
         name = secret["file"].removeprefix("${SIGHTLINE_SECRETS:-./secrets}/")
         assert (tmp_path / "secrets" / name).read_text().strip()
+
+
+def test_they_are_made_where_no_driver_is_installed(tmp_path: Path) -> None:
+    without = (
+        "import sys; sys.modules |= dict.fromkeys(['pymongo', 'bson', 'motor', 'aio_pika', 'aiormq', 'pamqp', 'yarl'])"
+    )
+    command = f"{without}; from infra.compose.secret_files import main; main([{str(tmp_path / 'secrets')!r}])"
+    subprocess.run([sys.executable, "-c", command], cwd=ROOT, check=True, capture_output=True)
+    assert (tmp_path / "secrets" / "token").exists()
 
 
 def test_only_the_owner_enters_and_done_again_nothing_changes_but_salts(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from infra.mongodb.users import ROLES
-from services.kit.store.mongo.roles import RoleName
+from services.kit.store.mongo.roles import ROLE_NAMES, RoleName
 from tests.support.server import ROOT, clean_environment
 from tests.support.users import mongodb_users
 
@@ -24,7 +23,7 @@ def users(mongodb_url: str) -> dict[RoleName, str]:
 
 
 def test_every_service_may_enter_and_read_queries(users: dict[RoleName, str]) -> None:
-    assert set(users) == set(ROLES)
+    assert set(users) == set(ROLE_NAMES)
     for role in ("gateway", "inference", "result_store", "submitter"):
         with _client(users[role]) as client:
             assert client.get_default_database().queries.find_one() is None
@@ -38,7 +37,7 @@ def test_only_the_result_store_writes_queries(users: dict[RoleName, str]) -> Non
             client.get_default_database().queries.insert_one({"_id": role})
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", ROLE_NAMES)
 def test_nobody_reads_another_database_or_drops_collections(users: dict[RoleName, str], role: RoleName) -> None:
     with _client(users[role]) as client:
         with pytest.raises(OperationFailure, match="not authorized"):
@@ -62,7 +61,7 @@ def test_the_administrators_password_need_not_be_in_the_arguments(mongodb_url: s
     environment = clean_environment({"SIGHTLINE_STORE_FILE": str(address)})
     made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=50, check=False)
     assert (made.returncode, made.stderr) == (0, "")
-    assert len(made.stdout.splitlines()) == len(ROLES)
+    assert len(made.stdout.splitlines()) == len(ROLE_NAMES)
 
 
 def test_users_that_cannot_be_made_say_why_in_one_line(tmp_path: Path) -> None:

@@ -67,7 +67,9 @@ class MotorClient:
         try:
             from motor.motor_asyncio import AsyncIOMotorClient
         except ImportError as error:
-            raise ConfigError("motor is not installed: pip install 'sightline[mongodb]'") from error
+            raise ConfigError(
+                "motor is not installed: install the extra in Sightline's checkout: pip install -e '.[mongodb]'"
+            ) from error
         self._client = AsyncIOMotorClient[Row](url, io_loop=asyncio.get_running_loop(), **options)
         self._database = self._client[database]
 

@@ -5,9 +5,10 @@ a new version brings new ones.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 RoleName = Literal["gateway", "inference", "search", "result_store", "submitter", "install"]
+ROLE_NAMES: tuple[RoleName, ...] = get_args(RoleName)
 Actions = tuple[str, ...]
 
 _FIND: Actions = ("find",)
