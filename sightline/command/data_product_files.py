@@ -112,7 +112,9 @@ def _checked(path: Path, line: int, row: _Row, source: SourceInfo) -> DataProduc
     told = row.pop("data_source", names)
     if not isinstance(told, Mapping) or any(told.get(name) != names[name] for name in _TRIPLE):
         raise BadData(path, f"it is another source than {source.identifier}", line=line, column="data_source")
-    for name, right in {**names, "source": f"{source.program}/{source.platform}"}.items():
+    if row.get("source") == f"{source.program}/{source.platform}":
+        del row["source"]  # searches called a source so before they named its instrument
+    for name, right in {**names, "source": "/".join(names.values())}.items():
         if row.get(name, right) != right:
             raise BadData(path, f"{shown(row[name])} is another source than {right}", line=line, column=name)
     row.pop("source", None)

@@ -18,6 +18,7 @@ from sightline.command.failures import USAGE, CommandFailed
 from sightline.command.options import Json, Url, Yes, confirm, open_client
 from sightline.command.output import print_facts, progress
 from sightline.command.search import follow
+from sightline.command.search_refusals import plainly
 
 _CHUNK = 2000
 """Products in one call: some 50 MB at the very most, of the 128 MiB that a call may have."""
@@ -55,7 +56,7 @@ def import_file(
             }
             for product in products
         ]
-        with progress() as bar:
+        with plainly(), progress() as bar:
             task = bar.add_task("storing", total=len(rows))
             for at in range(0, len(rows), _CHUNK):
                 bar.advance(task, client.put_data_products(found, rows[at : at + _CHUNK]))
@@ -89,7 +90,8 @@ def delete(
         if wanted:
             confirm(f"Delete {len(wanted)} data products of {name_of(found)}?", yes=yes)
         chunks = (wanted[at : at + _CHUNK] for at in range(0, len(wanted), _CHUNK))
-        count = sum(client.delete_data_products(found, chunk) for chunk in chunks)
+        with plainly():
+            count = sum(client.delete_data_products(found, chunk) for chunk in chunks)
     print(f"{name_of(found)}: {count} data products deleted")
 
 
@@ -100,7 +102,8 @@ def _within(client: Client, source: SourceInfo, query: Mapping[str, object]) -> 
         "platforms": [source.platform],
         "instrument_types": [source.instrument_type],
     }
-    search_id = client.search("data_product", {**query, "data_sources": criteria})
+    with plainly({"data_product_type_filters": "--type"}):
+        search_id = client.search("data_product", {**query, "data_sources": criteria})
     follow(client, search_id)
     return [row["url"] for row in client.search_rows(search_id)]
 

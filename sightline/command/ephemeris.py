@@ -13,7 +13,7 @@ from sightline.command.options import Json, Url, only_given
 if TYPE_CHECKING:
     from sightline.ephemeris.statement import Statement
 
-_HELP = "Ephemeris: where sources were, minute by minute. Takes `pip install sightline[ephemeris]`."
+_HELP = "Ephemeris: where sources were, minute by minute. In Sightline's checkout: pip install -e '.[ephemeris]'."
 _SSCWEB = "sscweb:"
 _Column = Annotated[
     list[str] | None,
@@ -113,7 +113,7 @@ def _import_sscweb(
     if start is None or end is None:
         raise CommandFailed(f"{name} takes --start and --end", exit_code=USAGE)
     span = span_of(start, end)
-    with extras():
+    with extras("sscweb"):
         from sightline.ephemeris import sscweb
 
         rows = sscweb.stretches(name.removeprefix(_SSCWEB), *span, endpoint=sscweb_url)

@@ -10,6 +10,7 @@ from contracts.http.aurorax import SourceInfo, UtcSecond
 from sightline.command.ephemeris_delivery import existing
 from sightline.command.failures import USAGE, CommandFailed
 from sightline.command.options import Url, Yes, confirm, open_client
+from sightline.command.search_refusals import plainly
 
 TIMEOUT_S = 60.0
 Source = Annotated[str, typer.Option("--source", help="PROGRAM/PLATFORM/INSTRUMENT, or its identifier.")]
@@ -30,7 +31,9 @@ def delete(
         found = existing(client, source)
         first, last = (f"{moment:%Y-%m-%dT%H:%M:%S}" for moment in span)
         confirm(f"Delete the ephemeris of {name_of(found)} from {first} to {last}?", yes=yes)
-        print(f"{name_of(found)}: {client.delete_ephemeris(found, *span)} records deleted")
+        with plainly():
+            count = client.delete_ephemeris(found, *span)
+        print(f"{name_of(found)}: {count} records deleted")
 
 
 def moments_of(start: str, end: str) -> tuple[datetime, datetime]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -14,6 +15,7 @@ from sightline.client import Client
 from sightline.command.failures import NOT_FOUND, USAGE, CommandFailed
 from sightline.command.options import open_client
 from sightline.command.output import print_facts, progress
+from sightline.command.search_refusals import plainly
 
 if TYPE_CHECKING:
     from sightline.ephemeris.footprints import FieldModel
@@ -29,10 +31,10 @@ _EXTRAS = {
     "sgp4": "ephemeris",
     "skyfield": "ephemeris",
     "spacepy": "footprints",
-    "sscws": "sscweb",
 }
 _MOST_MINUTES = 10 * 366 * 1440
 _PARTS = ("program", "platform", "instrument_type")
+_MOST_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class Target:
     @property
     def column_text(self) -> str | None:
         """What `sightline search ephemeris --csv` calls the source."""
-        return "/".join(self.parts[:2]) or None
+        return "/".join(self.parts) or None
 
     @property
     def name(self) -> str:
@@ -109,16 +111,16 @@ def field_of(name: str, kp: float) -> "FieldModel | None":
 
 
 @contextmanager
-def extras() -> Iterator[None]:
-    """Say which extra is missing, in one line."""
+def extras(extra: str | None = None) -> Iterator[None]:
+    """Say which extra is missing, in one line: this one, or that which brings the package."""
     try:
         yield
     except ImportError as error:
         package = (error.name or str(error)).partition(".")[0]
-        extra = _EXTRAS.get(package, "ephemeris")
-        other = ", or --conjugate igrf" if package == "aacgmv2" else ""
-        rule = f"{package} is not installed: this needs `pip install sightline[{extra}]`{other}"
-        raise CommandFailed(rule) from error
+        missing = extra or _EXTRAS.get(package, "ephemeris")
+        other = ", or say --conjugate igrf" if package == "aacgmv2" else ""
+        how = f"install the extra in Sightline's checkout: pip install -e '.[{missing}]'{other}"
+        raise CommandFailed(f"{package} is not installed; {how}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,12 +165,12 @@ def deliver(deliveries: Iterable[Delivery], *, as_json: bool, url: str | None) -
 
 
 def named(target: Target, url: str | None) -> Target:
-    """Return a source that was given by its identifier with its parts, which its data may state."""
-    if target.identifier is None or target.check:
+    """Return a source that was not given by all its parts with them, which its data may state."""
+    if len(target.parts) == len(_PARTS) or target.check:
         return target
     with open_client(url, timeout_s=_TIMEOUT_S) as client:
         source = _found(client, target)
-    return target if source is None else replace(target, parts=(source.program, source.platform))
+    return target if source is None else replace(target, parts=tuple(getattr(source, part) for part in _PARTS))
 
 
 def write_out(one: Delivery, out: Path, *, as_json: bool) -> None:
@@ -206,7 +208,8 @@ def existing(client: Client, source: str) -> SourceInfo:
     target = target_of(source, None, check=False)
     found = _matching(client, target)
     if found is None:
-        raise CommandFailed(f"there is no data source {target.name}", exit_code=NOT_FOUND)
+        rule = f"there is no data source {target.name}; {_others(client, target)}"
+        raise CommandFailed(rule, exit_code=NOT_FOUND)
     return found
 
 
@@ -214,9 +217,21 @@ def _found(client: Client, target: Target) -> SourceInfo | None:
     """Return the source, or None when it is to be made."""
     found = _matching(client, target)
     if found is None and target.create is None:
-        rule = "make it with --create TYPE, or name another"
+        rule = f"make it with --create TYPE, or name another; {_others(client, target)}"
         raise CommandFailed(f"there is no data source {target.name}: {rule}", exit_code=NOT_FOUND)
     return found
+
+
+def _others(client: Client, target: Target) -> str:
+    """Return how to find the name that was meant."""
+    names = dict[str, list[str]]()  # by what was given of them: a missing instrument makes no name less like
+    for source in client.data_sources() if target.parts else ():
+        parts = [getattr(source, part) for part in _PARTS]
+        names.setdefault("/".join(parts[: len(target.parts)]).lower(), []).append("/".join(parts))
+    close = get_close_matches(target.name.lower(), names, n=_MOST_NAMES)
+    found = [name for text in close for name in names[text]][:_MOST_NAMES]
+    told = f"like it: {', '.join(found)}; " if found else ""
+    return f"{told}GET /api/v1/data_sources lists all"
 
 
 def _matching(client: Client, target: Target) -> SourceInfo | None:
@@ -232,17 +247,18 @@ def _matching(client: Client, target: Target) -> SourceInfo | None:
 
 def _created(client: Client, target: Target, metadata: Mapping[str, object], spool: "Spool") -> SourceInfo:
     program, platform, instrument = target.parts
-    return client.create_data_source(
-        program=program,
-        platform=platform,
-        instrument_type=instrument,
-        source_type=target.create or "",
-        display_name=f"{program} {platform}"[:50],
-        metadata=dict(metadata),
-        ephemeris_metadata_schema=[
-            {"field_name": key, "description": "", "data_type": kind} for key, kind in spool.keys.items()
-        ],
-    )
+    with plainly():
+        return client.create_data_source(
+            program=program,
+            platform=platform,
+            instrument_type=instrument,
+            source_type=target.create or "",
+            display_name=f"{program} {platform}"[:50],
+            metadata=dict(metadata),
+            ephemeris_metadata_schema=[
+                {"field_name": key, "description": "", "data_type": kind} for key, kind in spool.keys.items()
+            ],
+        )
 
 
 def _store(client: Client, source: SourceInfo, spool: "Spool") -> None:

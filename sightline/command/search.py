@@ -3,18 +3,20 @@
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from contracts.http.aurorax import FEWEST_BLOCKS, MOST_BLOCKS
 from contracts.http.queries import Query
 from contracts.v1.search import SearchType
 from sightline.client import Client
 from sightline.command.failures import NOT_FOUND, USAGE, CommandFailed
 from sightline.command.options import Json, Url, open_client
 from sightline.command.output import print_facts, print_json, progress
+from sightline.command.search_refusals import plainly
 from sightline.command.search_rows import Wanted
 from sightline.errors import QueryEnded
 
@@ -22,11 +24,24 @@ _FIRST_POLL_S, _LONGEST_POLL_S = 0.05, 0.5
 _TIMEOUT_S = 60.0
 """Reading a large result takes longer than a person waits for anything else."""
 
+_OPTIONS = {
+    "start": "--start",
+    "end": "--end",
+    "data_sources": "--source",
+    "max_distances": "--distance",
+    "conjunction_types": "--type",
+    "data_product_type_filters": "--type",
+}
+"""The options that the fields of a query come from."""
 _SOURCE_HELP = "PROGRAM[/PLATFORM[/INSTRUMENT]], alternatives with commas; once per block."
 _Start = Annotated[str | None, typer.Option("--start", help="First moment, like 2020-01-01T00:00:00, in UTC.")]
 _End = Annotated[str | None, typer.Option("--end", help="Last moment.")]
 _File = Annotated[str | None, typer.Option("--query", help="File with the whole query as JSON; - is standard input.")]
 _Csv = Annotated[bool, typer.Option("--csv", help="Rows as CSV.")]
+_EphemerisCsv = Annotated[
+    bool,
+    typer.Option("--csv", help="Rows as CSV; importing them takes --frame GEO --unit degrees --time-scale UTC."),
+]
 _Parquet = Annotated[Path | None, typer.Option("--parquet", help="File for the rows as Parquet.", dir_okay=False)]
 _Map = Annotated[Path | None, typer.Option("--map", help="File for a map of the conjunctions, a PNG.", dir_okay=False)]
 _NoWait = Annotated[bool, typer.Option("--no-wait", help="Print the ID and return.")]
@@ -71,8 +86,14 @@ def conjunctions(
     names = [f"{kind}{number}" for kind, found in blocks.items() for number in range(1, len(found) + 1)]
     pairs = {f"{one}-{other}": distance for at, one in enumerate(names) for other in names[at + 1 :]}
     query = _query(query_file, start, end, {**blocks, "max_distances": pairs, "conjunction_types": types or []})
+    if query_file is None and not FEWEST_BLOCKS <= len(names) <= MOST_BLOCKS:
+        rule = f"give {FEWEST_BLOCKS} to {MOST_BLOCKS} of --ground, --space and --place; there are {len(names)}"
+        raise CommandFailed(rule, exit_code=USAGE)
+    given = {"--ground": ground, "--space": space, "--place": place}
+    texts = [f"{option} {text}" for option, found in given.items() for text in found or ()]
+    options = {**_OPTIONS, **dict(zip(names, texts, strict=True))}
     wanted = Wanted(as_json=as_json, as_csv=as_csv, parquet=parquet, map=map_file)
-    _ask("conjunction", query, wanted, no_wait=no_wait, url=url)
+    _ask("conjunction", query, wanted, options=None if query_file else options, no_wait=no_wait, url=url)
 
 
 def ephemeris(
@@ -83,14 +104,15 @@ def ephemeris(
     query_file: _File = None,
     no_wait: _NoWait = False,
     as_json: Json = False,
-    as_csv: _Csv = False,
+    as_csv: _EphemerisCsv = False,
     parquet: _Parquet = None,
     url: Url = None,
 ) -> None:
     """Find where sources were, minute by minute."""
     query = _query(query_file, start, end, {"data_sources": _criteria(source or "")})
     wanted = Wanted(as_json=as_json, as_csv=as_csv, parquet=parquet)
-    _ask("ephemeris", query, wanted, no_wait=no_wait, url=url)
+    options = None if query_file else _options(source)
+    _ask("ephemeris", query, wanted, options=options, no_wait=no_wait, url=url)
 
 
 def data_products(
@@ -110,7 +132,8 @@ def data_products(
     asked = {"data_sources": _criteria(source or ""), "data_product_type_filters": types or []}
     query = _query(query_file, start, end, asked)
     wanted = Wanted(as_json=as_json, as_csv=as_csv, parquet=parquet)
-    _ask("data_product", query, wanted, no_wait=no_wait, url=url)
+    options = None if query_file else _options(source)
+    _ask("data_product", query, wanted, options=options, no_wait=no_wait, url=url)
 
 
 def status(search_id: _SearchId, *, as_json: Json = False, url: Url = None) -> None:
@@ -150,10 +173,19 @@ def cancel(search_id: _SearchId, *, url: Url = None) -> None:
         print(search_id, client.cancel(search_id).state)
 
 
-def _ask(search_type: SearchType, query: dict[str, Any], wanted: Wanted, *, no_wait: bool, url: str | None) -> None:
+def _ask(
+    search_type: SearchType,
+    query: dict[str, Any],
+    wanted: Wanted,
+    *,
+    options: Mapping[str, str] | None,
+    no_wait: bool,
+    url: str | None,
+) -> None:
     wanted.check(search_type)
     with open_client(url, timeout_s=_TIMEOUT_S) as client:
-        search_id = client.search(search_type, query)
+        with plainly(options):
+            search_id = client.search(search_type, query)
         if no_wait:
             print(search_id)
             return
@@ -209,6 +241,10 @@ def _query(path: str | None, start: str | None, end: str | None, asked: dict[str
     if start is None or end is None:
         raise CommandFailed("give --start and --end, or --query", exit_code=USAGE)
     return {"start": start, "end": end, **asked}
+
+
+def _options(source: str | None) -> Mapping[str, str]:
+    return _OPTIONS if source is None else {**_OPTIONS, "data_sources": f"--source {source}"}
 
 
 def _criteria(text: str) -> dict[str, Any]:

@@ -85,37 +85,54 @@ def _maps() -> ModuleType:
 def _print_csv(rows: Sequence[Row], search_type: SearchType) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(_COLUMNS[search_type])
-    writer.writerows(_cells(row) for row in rows)
+    writer.writerows(_cells(row, exact=True) for row in rows)
 
 
 def _print_table(rows: Sequence[Row], search_type: SearchType) -> None:
     if rows:
-        print_table([column.upper() for column in _COLUMNS[search_type]], map(_cells, rows))
+        header = [column.upper() for column in _COLUMNS[search_type]]
+        cells = [_apart(row) for row in rows]
+        width = max(map(len, cells))
+        print_table([*header, *[""] * (width - len(header))], ([*row, *[""] * (width - len(row))] for row in cells))
     print(f"{len(rows)} results", file=sys.stderr)
 
 
-def _cells(row: Row) -> Sequence[str]:
-    """Return a row as flat text: sources by name, positions as two numbers, metadata as JSON."""
+def _apart(row: Row) -> Sequence[str]:
+    """Return the cells with one for each source: on a terminal a long cell is cut, and instruments stand at the end."""
+    cells = _cells(row)
+    if "data_sources" not in row:
+        return cells
+    first, *others = map(_name, row["data_sources"])
+    return (*cells[:-1], first, *(f"+ {name}" for name in others))
+
+
+def _cells(row: Row, *, exact: bool = False) -> Sequence[str]:
+    """Return a row as flat text: sources by name, positions as two numbers, metadata as JSON.
+
+    Numbers are rounded for people, and exact where a program reads them.
+    """
     if "data_sources" in row:
         return (
             row["conjunction_type"],
             row["start"],
             row["end"],
-            f"{row['min_distance']:.3f}",
-            f"{row['max_distance']:.3f}",
+            _number(row["min_distance"], "" if exact else ".3f"),
+            _number(row["max_distance"], "" if exact else ".3f"),
             row["closest_epoch"],
             " + ".join(_name(source) for source in row["data_sources"]),
         )
     metadata = json.dumps(row["metadata"], ensure_ascii=False)
     if "epoch" in row:
-        numbers = (_number(row[place][axis]) for place in _PLACES for axis in ("lat", "lon"))
+        numbers = (_number(row[place][axis], "" if exact else ".6g") for place in _PLACES for axis in ("lat", "lon"))
         return (_name(row["data_source"]), row["epoch"], *numbers, metadata)
     return (_name(row["data_source"]), row["data_product_type"], row["start"], row["end"], row["url"], metadata)
 
 
 def _name(source: Mapping[str, Any]) -> str:
-    return f"{source['program']}/{source['platform']}"
+    # Instruments of one platform have records of their own, so their names tell rows apart.
+    return f"{source['program']}/{source['platform']}/{source['instrument_type']}"
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"
+def _number(value: float | None, form: str) -> str:
+    """Return a number; no form is the shortest text that stands for exactly this number."""
+    return "" if value is None else f"{value:{form}}"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import eq
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ Cells = Sequence[str] | Floats
 """Text as it stands in the file, or numbers where the file has a type for them; NaN and "" are absent."""
 _NEAREST_KM, _FARTHEST_KM = 6300.0, 2_000_000.0
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_LEAST_PARTS = 2
 _LONGEST_METADATA = 4096
 _MOST_TEXTS = 100_000
 
@@ -204,7 +206,8 @@ class Rows:
         if self._layout.source is None or self._source is None:
             return
         cells = batch.cells[self._layout.source]
-        other = np.array([cell not in {"", self._source} for cell in cells], np.bool_)
+        right = {cell for cell in set(cells) if not cell or _is_name_of(str(cell), self._source)}
+        other = np.array([cell not in right for cell in cells], np.bool_)
         if other.any():
             cell = cells[int(np.flatnonzero(other)[0])]
             raise self._bad(batch, other, self._layout.source, f"{shown(cell)} is another source than {self._source}")
@@ -212,6 +215,12 @@ class Rows:
     def _bad(self, batch: Batch, wrong: Mask, column: str, rule: str) -> BadData:
         line = int(batch.lines[int(np.flatnonzero(wrong)[0])])
         return BadData(self._layout.file, rule, line=line, column=column, unit=self._unit)
+
+
+def _is_name_of(name: str, source: str) -> bool:
+    """Say whether both name the same; either may leave out the instrument, as searches once printed it."""
+    parts, asked = name.split("/"), source.split("/")
+    return min(len(parts), len(asked)) >= _LEAST_PARTS and all(map(eq, parts, asked))
 
 
 def _text(value: dict[str, Any]) -> str:

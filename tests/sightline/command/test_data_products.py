@@ -21,14 +21,14 @@ MORE_THAN_A_CALL = 2003
 
 @pytest.fixture(scope="module")
 def sky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A platform with two sources and no records."""
+    """A platform with three sources, two of them at one place, and no records."""
     with serving(tmp_path_factory.mktemp("sky")) as running:
         with Client(running.url) as client:
-            for platform in ("gillam", "rankin"):
+            for platform, instrument in (("gillam", "camera"), ("rankin", "camera"), ("gillam", "radar")):
                 client.create_data_source(
                     program="sky",
                     platform=platform,
-                    instrument_type="camera",
+                    instrument_type=instrument,
                     source_type="ground",
                     display_name=platform,
                 )
@@ -104,11 +104,45 @@ def test_what_a_search_prints_is_imported_again_and_only_into_its_source(
     before = stored(sightline, sky, "--json")
     assert sightline("data-products", "delete", *SOURCE, *YEAR, "--yes", url=sky.url).exit_code == 0
     assert stored(sightline, sky, "--json") == ""
-    other = sightline("data-products", "import", printed, "--source", "sky/rankin", url=sky.url)
-    assert other.exit_code == 1
-    assert "is another source than" in other.stderr
+    for another in ("sky/rankin", "sky/gillam/radar"):
+        other = sightline("data-products", "import", printed, "--source", another, url=sky.url)
+        assert other.exit_code == 1
+        assert "is another source than" in other.stderr
     assert sightline("data-products", "import", printed, *SOURCE, url=sky.url).exit_code == 0
     assert stored(sightline, sky, "--json") == before
+
+
+@pytest.mark.usefixtures("_emptied")
+def test_a_file_may_call_the_source_by_program_and_platform_as_older_ones_do(
+    sightline: Run, sky: Server, tmp_path: Path
+) -> None:
+    path = tmp_path / "p.csv"
+    cells = "data_product_type,start,end,url,source\nkeogram,2020-01-01T00:00:00,2020-01-02T00:00:00,u,{}\n"
+    path.write_text(cells.format("sky/gillam"))
+    assert sightline("data-products", "import", path, *SOURCE, url=sky.url).exit_code == 0
+    path.write_text(cells.format("sky/gillam/radar"))
+    other = sightline("data-products", "import", path, *SOURCE, url=sky.url)
+    says = "line 2, column source: 'sky/gillam/radar' is another source than sky/gillam/camera"
+    assert other.stderr == f"sightline: {path}, {says}\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("sky/gilam/camera", "like it: sky/gillam/camera, "),
+        ("SKY/Rankin", "like it: sky/rankin/camera"),
+        ("77", ""),
+    ],
+)
+def test_a_source_that_is_not_there_is_told_with_those_like_it(
+    sightline: Run, sky: Server, tmp_path: Path, source: str, says: str
+) -> None:
+    path = write(tmp_path / "p.csv", [row()])
+    ran = sightline("data-products", "import", path, "--source", source, url=sky.url)
+    assert ran.exit_code == 3
+    assert ran.stderr.startswith(f"sightline: there is no data source {source}; {says}")
+    assert ran.stderr.endswith("GET /api/v1/data_sources lists all\n")
+    assert len(ran.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,8 @@ def test_what_a_search_prints_is_imported_again(sightline: Run, sky: Server, tmp
         "ephemeris", "import", printed, *said, "--source", "copies/two/footprint", "--create", "leo", url=sky.url
     )
     assert other.exit_code == 1
-    assert "column source: 'copies/one' is another source than copies/two" in other.stderr
+    says = "column source: 'copies/one/footprint' is another source than"
+    assert f"{says} copies/two/footprint" in other.stderr
     assert sightline("ephemeris", "import", printed, *said, *source[:2], url=sky.url).exit_code == 0
     assert stored(sightline, sky, "copies/one") == first
     station = sightline(
@@ -93,7 +94,18 @@ def test_what_a_search_prints_is_imported_again(sightline: Run, sky: Server, tmp
     identifier = station.documents[0]["source"]
     other = sightline("ephemeris", "import", printed, *said, "--source", identifier, url=sky.url)
     assert other.exit_code == 1
-    assert "column source: 'copies/one' is another source than copies/three" in other.stderr
+    assert f"{says} copies/three/footprint" in other.stderr
+    neighbour = ("--source", "copies/one/radar", "--create", "leo")
+    assert (
+        f"{says} copies/one/radar" in sightline("ephemeris", "import", printed, *said, *neighbour, url=sky.url).stderr
+    )
+    assert f"{says} copies/one/radar" in sightline("ephemeris", "import", printed, *said, *neighbour, "--check").stderr
+    for name in ("copies/one", *source[1:2]):
+        assert sightline("ephemeris", "import", printed, *said, "--source", name, "--check").exit_code == 0
+        assert sightline("ephemeris", "import", printed, *said, "--source", name, url=sky.url).exit_code == 0
+    printed.write_text(printed.read_text(encoding="utf-8").replace("copies/one/footprint", "copies/one"))
+    assert sightline("ephemeris", "import", printed, *said, *source[:2], url=sky.url).exit_code == 0  # an older export
+    assert stored(sightline, sky, "copies/one") == first
 
 
 def test_sites_without_a_night_are_left_out_and_nothing_is_stored_before_all_are_right(
@@ -127,6 +139,9 @@ def test_nothing_of_a_bad_file_is_stored(sightline: Run, sky: Server, tmp_path: 
     missing = sightline("ephemeris", "import", path, *source[:2], url=sky.url)
     assert missing.exit_code == 3  # not even the source was made
     assert "there is no data source bad/one/footprint: make it with --create TYPE" in missing.stderr
+    good = write_csv(tmp_path / "good.csv", rows())
+    unnamed = sightline("ephemeris", "import", good, "--source", f"bad/{'a' * 201}/one", *source[2:], url=sky.url)
+    assert unnamed.stderr == "sightline: platform: String should have at most 50 characters\n"
     looked = sightline(
         "ephemeris", "import", write_csv(path, rows(1000)), "--check", "--json", url="http://127.0.0.1:9"
     )
@@ -155,20 +170,29 @@ def test_what_was_not_meant_is_one_line(sightline: Run, arguments: tuple[str, ..
     assert len(ran.stderr.splitlines()) == 1
 
 
-def test_the_command_needs_none_of_it_until_it_is_asked(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "package", "extra"),
+    [
+        (("import", "p.csv", "--check"), "numpy", "ephemeris"),
+        (("import", "sscweb:swarma", *DAY, "--check"), "requests", "sscweb"),
+        (("import", "sscweb:swarma", *DAY, "--check"), "sscws", "sscweb"),
+    ],
+)
+def test_the_command_needs_none_of_it_until_it_is_asked(arguments: tuple[str, ...], package: str, extra: str) -> None:
+    heavy = {"numpy", "pyarrow", "skyfield", "spacepy", "aacgmv2", "sscws", "sgp4"} if package == "numpy" else {package}
     program = (
         "import sys\n"
-        "heavy = {'numpy', 'pyarrow', 'skyfield', 'spacepy', 'aacgmv2', 'sscws', 'sgp4'}\n"
-        "sys.modules.update(dict.fromkeys(heavy))\n"  # an import of one raises ImportError, as where it is missing
+        f"sys.modules.update(dict.fromkeys({heavy}))\n"  # an import of one raises ImportError, as where it is missing
         "import sightline.command\n"
-        "sys.argv = ['sightline', 'ephemeris', 'import', 'p.csv', '--check']\n"
+        f"sys.argv = ['sightline', 'ephemeris', *{arguments}]\n"
         "sightline.command.main()\n"
     )
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=50, check=False
     )
     assert ran.returncode == 1
-    assert ran.stderr == "sightline: numpy is not installed: this needs `pip install sightline[ephemeris]`\n"
+    rule = f"install the extra in Sightline's checkout: pip install -e '.[{extra}]'"
+    assert ran.stderr == f"sightline: {package} is not installed; {rule}\n"
 
 
 def test_sites_are_listed(sightline: Run) -> None:

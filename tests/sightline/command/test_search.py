@@ -45,8 +45,12 @@ def test_conjunctions_are_shown_as_a_table_csv_and_json(sightline: Run, sky: Ser
     rows = list(csv.DictReader(io.StringIO(sightline("search", *NEAR, "--csv", url=sky.url).stdout)))
     documents = sightline("search", *NEAR, "--json", url=sky.url).documents
     assert len(rows) == len(documents) == len(table.stdout.splitlines()) - 1 > 0
-    assert rows[0]["sources"] == "themis-asi/gillam + swarm/swarma"
+    assert rows[0]["sources"] == "themis-asi/gillam/panchromatic ASI + swarm/swarma/footprint"
     assert rows[0]["start"] == documents[0]["start"]
+    assert [row["min_km"] for row in rows] == [repr(document["min_distance"]) for document in documents]
+    first = table.stdout.splitlines()[1]
+    assert re.search(r"themis-asi/gillam/panchromatic ASI +\+ swarm/swarma/footprint$", first)
+    assert f" {documents[0]['min_distance']:.3f} " in first
 
 
 def test_a_search_is_asked_now_and_read_later_by_its_id(sightline: Run, sky: Server, tmp_path: Path) -> None:
@@ -67,6 +71,13 @@ def test_ephemeris_and_data_products_are_shown(sightline: Run, sky: Server) -> N
     rows = list(csv.DictReader(io.StringIO(found.stdout)))
     assert [row["epoch"] for row in rows] == [f"2020-01-01T00:0{minute}:00" for minute in range(3)]
     assert rows[0]["location_gsm_lat"] == ""
+    assert {row["source"] for row in rows} == {"swarm/swarma/footprint"}
+    documents = sightline("search", "ephemeris", *minutes, "--source", "swarm/swarma", "--json", url=sky.url).documents
+    exact = [repr(document["location_geo"]["lat"]) for document in documents]
+    assert [row["location_geo_lat"] for row in rows] == exact
+    table = sightline("search", "ephemeris", *minutes, "--source", "swarm/swarma", url=sky.url).stdout
+    assert f" {documents[0]['location_geo']['lat']:.6g} " in table
+    assert exact[0] not in table
     products = sightline("search", "data-products", *SPAN, "--source", "themis-asi", "--json", url=sky.url).documents
     assert len(products) == 8
 
@@ -121,7 +132,8 @@ def test_a_package_that_is_missing_is_said_before_the_search_is_asked(
     )
     extra = option.removeprefix("--")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"sightline: {package} is not installed: this part needs `pip install sightline[{extra}]`\n"
+    how = f"install the extra in Sightline's checkout: pip install -e '.[{extra}]'"
+    assert done.stderr == f"sightline: {package} is not installed; {how}\n"
 
 
 def test_a_search_is_waited_for_as_any_query(sky: Server) -> None:
@@ -131,12 +143,41 @@ def test_a_search_is_waited_for_as_any_query(sky: Server) -> None:
         assert len(client.search_places(search_id).places) == len(client.search_rows(search_id))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("ephemeris", *SPAN, "--source", "no/such"), "--source no/such: no data source has these programs"),
+        (("data-products", *SPAN, "--source", "no"), "--source no: no data source has these programs"),
+        ((*NEAR[:1], "--start", "noon", *NEAR[3:]), "--start: a time like 2020-01-01T00:00:00"),
+        ((*NEAR, "--type", "north"), "--type: Input should be 'nbtrace'"),
+        ((*NEAR, "--place", "91,0"), "--place 91,0: Input should be less than or equal to 90"),
+        ((*NEAR, "--ground", "a" * 201), f"--ground {'a' * 201}: String should have at most 200 characters"),
+    ],
+)
+def test_a_search_that_is_refused_is_told_in_the_words_of_the_options(
+    sightline: Run, sky: Server, arguments: tuple[str, ...], says: str
+) -> None:
+    refused = sightline("search", *arguments, url=sky.url)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr.startswith(f"sightline: {says}")
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_query_of_ones_own_that_is_refused_is_told_in_its_own_words(sightline: Run, sky: Server) -> None:
+    query = json.dumps(conjunction_query(space=[{"programs": ["nowhere"]}]))
+    refused = sightline("search", "conjunctions", "--query", "-", stdin=query, url=sky.url)
+    assert refused.stderr.startswith("sightline: space1: no data source has these programs")
+
+
 def test_what_is_wrong_is_one_line(sightline: Run, sky: Server) -> None:
     refused = sightline("search", "conjunctions", *SPAN, "--ground", "nowhere", "--space", "swarm", url=sky.url)
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert "ground1: no data source" in refused.stderr
-    assert len(refused.stderr.splitlines()) == 1
+    rule = "no data source has these programs, platforms, instrument types"
+    assert refused.stderr == f"sightline: --ground nowhere: {rule}\n"
     assert sightline("search", "conjunctions", url=sky.url).exit_code == 2
+    alone = sightline("search", *NEAR[:7], url=sky.url)
+    assert alone.exit_code == 2
+    assert alone.stderr == "sightline: give 2 to 10 of --ground, --space and --place; there are 1\n"
     assert sightline("search", *NEAR, "--csv", "--json", url=sky.url).exit_code == 2
     nowhere = sightline("search", *NEAR, "--parquet", "/nowhere/at/all", url=sky.url)
     assert (nowhere.exit_code, nowhere.stdout) == (2, "")
