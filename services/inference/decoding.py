@@ -23,10 +23,12 @@ T = TypeVar("T")
 
 _LIMIT_S = 30.0
 """Longest time for one image, and for a child to start; the largest images allowed take about one second."""
-_LOOK_S = 1.0
+_LOOK_S = 0.3
 _MOST_SHARE = 0.6
 """Of a processor, for each decoder; on a machine that is busy with other things nobody comes near to a whole one."""
 _HANGS_S = 2.0
+_PAUSE_S = 10.0
+"""Until another is tried after one that could not be started."""
 
 
 class _Place:
@@ -74,7 +76,7 @@ class DecodePool:
         self._free: asyncio.LifoQueue[_Place] = asyncio.LifoQueue()  # the last one's memory is still in the caches
         self._looked_s = time.monotonic()
         self._worked_s = 0.0
-        self._share = 0.0
+        self._pausing_until_s = 0.0
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Begin to start a first child; leaving `stack` ends the threads and their children."""
@@ -100,6 +102,8 @@ class DecodePool:
         return [pid for place in self._places if (pid := place.decoder.pid) is not None]
 
     async def _take(self) -> _Place:
+        if self._free.qsize() == len(self._places):
+            self._look()  # what comes after a rest is measured from here
         while True:
             if self._free.empty() and len(self._places) < self._most and self._is_busy():
                 self._add_another()
@@ -112,18 +116,25 @@ class DecodePool:
             return place
 
     def _is_busy(self) -> bool:
-        """Say whether the decoders have worked most of the time since we looked before, a second ago or more.
+        """Say whether the decoders have worked most of the time for a while, without a rest.
 
         Who hangs works little and is no help either.
         """
         now_s = time.monotonic()
+        if now_s < self._pausing_until_s or any(place.decoder.pid is None for place in self._places):
+            return False  # one could not be started, or is just starting
         if any(place.since_s is not None and now_s - place.since_s > _HANGS_S for place in self._places):
             return True
-        if now_s - self._looked_s >= _LOOK_S:
-            worked_s = sum(place.worked_s for place in self._places)
-            self._share = (worked_s - self._worked_s) / (now_s - self._looked_s) / len(self._places)
-            self._looked_s, self._worked_s = now_s, worked_s
-        return self._share > _MOST_SHARE
+        elapsed_s = now_s - self._looked_s
+        if elapsed_s < _LOOK_S:
+            return False
+        return self._look() / elapsed_s / len(self._places) > _MOST_SHARE
+
+    def _look(self) -> float:
+        """Return how many seconds of a processor all have worked since the last look."""
+        before_s, self._worked_s = self._worked_s, sum(place.worked_s for place in self._places)
+        self._looked_s = time.monotonic()
+        return self._worked_s - before_s
 
     def _add_another(self) -> None:
         try:
@@ -133,7 +144,6 @@ class DecodePool:
 
     def _add(self) -> None:
         place = _Place(Decoder(max_pixels=self._max_pixels, limit_s=self._limit_s))
-        self._share = 0.0  # what it was says nothing of one more
         warming = place.thread.submit(place.warm)
         self._places.append(place)
         self._return(place, after=warming)
@@ -148,6 +158,7 @@ class DecodePool:
         others = [other for other in self._places if other is not place]
         if place.decoder.problem and any(other.decoder.pid is not None for other in others):
             self._places = others  # they go on, until there is room for one more
+            self._pausing_until_s = time.monotonic() + _PAUSE_S
             self._worked_s -= place.worked_s
             place.thread.shutdown(wait=False)
         else:
