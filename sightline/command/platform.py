@@ -67,8 +67,6 @@ def _run(module: str, extra: str, given: dict[str, Any]) -> None:
     logging, composed = part("services.kit.logging", extra), part(module, extra)
     with translated():
         settings = settings_module.load(**_for_people(given))
-        if extra != "embedded":
-            _warn_if_alone(extra, settings)
         logging.configure(settings.log_level, settings.log_format)
         untold: list[str] = []
         if extra == "embedded":
@@ -78,7 +76,7 @@ def _run(module: str, extra: str, given: dict[str, Any]) -> None:
                 untold.append(f"First token, shown this once: {token}  (SIGHTLINE_TOKEN, GROUNDLIGHT_API_TOKEN)")
         factories = composed.ALL if extra == "embedded" else (composed.create,)
         try:
-            runtime.run_process(settings, factories, lambda origin: _tell_ready(origin, settings, untold))
+            runtime.run_process(settings, factories, lambda origin: _tell_ready(extra, origin, settings, untold))
         finally:
             # A start that failed has made the token too, and at the next one the store is not new any more.
             for line in untold:
@@ -91,12 +89,14 @@ def _for_people(given: dict[str, Any]) -> dict[str, Any]:
     return given if said or not sys.stderr.isatty() else given | {"log_format": "console"}
 
 
-def _tell_ready(origin: str, settings: Any, untold: list[str]) -> None:
+def _tell_ready(service: str, origin: str, settings: Any, untold: list[str]) -> None:
     # At once, also into a pipe: scripts wait for the first line, and may leave after it.
     ready = f"Sightline is ready: {origin}  docs {origin}/docs  data {settings.data}  {_callers(settings)}"
     lines = [ready, *untold]
     untold.clear()
     print("\n".join(lines), flush=True)
+    if service != "embedded":
+        _warn_if_alone(service, settings)
 
 
 def _callers(settings: Any) -> str:
