@@ -11,6 +11,7 @@ from services.kit.bus.memory import MemoryBus
 from services.kit.bus.port import Bus, Delivery, Depth, Subscription
 from services.kit.bus.rabbit.bus import RabbitBus
 from services.kit.bus.sqlite import SqliteBus
+from services.kit.errors import Unavailable
 from tests.support.servers import amqp_server
 
 Connect = Callable[[], Bus]
@@ -95,3 +96,12 @@ async def expect_depth(
                 depth = await bus.depth(queue, lane=lane)
     except TimeoutError:
         raise AssertionError(f"{queue.name} has {depth}, expected {expected}") from None
+
+
+async def healthy(bus: Bus) -> bool:
+    """Whether the bus finds nothing amiss."""
+    try:
+        await bus.check()
+    except Unavailable:
+        return False
+    return True

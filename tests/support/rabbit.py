@@ -50,6 +50,21 @@ def memory_alarm() -> Iterator[None]:
         server.ctl("set_vm_memory_high_watermark", "0.4")
 
 
+@contextmanager
+def suspended(url: str, queue: str) -> Iterator[None]:
+    """A broker on which the leader of one quorum queue answers nobody."""
+    server = amqp_server()
+    leader = (
+        f'{{ok, Queue}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"{vhost_of(url)}">>, queue, <<"{queue}">>)), '
+        "Leader = amqqueue:get_pid(Queue)"
+    )
+    server.ctl("eval", f"{leader}, sys:suspend(Leader).")
+    try:
+        yield
+    finally:
+        server.ctl("eval", f"{leader}, sys:resume(Leader).")
+
+
 @asynccontextmanager
 async def raw_channel(url: str) -> AsyncIterator[AbstractChannel]:
     """A channel of the driver's, for what an operator or a hostile client would do."""

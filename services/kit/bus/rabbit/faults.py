@@ -17,8 +17,7 @@ ANSWER_S = 3.0
 
 def is_ours() -> bool:
     """Say whether the CancelledError in hand is meant for this task: the driver raises it for lost connections too."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    return _cancellations() > 0
 
 
 def is_fault_of_connection(error: Exception) -> bool:
@@ -33,6 +32,7 @@ async def translated(doing: str, timeout_s: float = ANSWER_S, *, refusals: bool 
 
     With `refusals`, what the broker answers to the question itself (not there, not allowed, other arguments) passes.
     """
+    asked_to_end = _cancellations()
     try:
         async with asyncio.timeout(timeout_s):
             yield
@@ -43,9 +43,22 @@ async def translated(doing: str, timeout_s: float = ANSWER_S, *, refusals: bool 
             raise
         raise Unavailable(f"the connection to RabbitMQ was lost: {doing}") from None
     except Exception as error:
+        _end_if_asked(asked_to_end)
         if not is_fault_of_connection(error) or (refusals and isinstance(error, REFUSALS)):
             raise
         raise Unavailable(f"{doing}: {text_of(error)}") from error
+    _end_if_asked(asked_to_end)
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
+
+
+def _end_if_asked(before: int) -> None:
+    """Raise the cancellation that arrived since: the driver swallows one that meets it while it closes a channel."""
+    if _cancellations() > before:
+        raise asyncio.CancelledError
 
 
 def text_of(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -28,6 +29,8 @@ log = structlog.get_logger(__name__)
 _PAUSE_S = 1.0
 """Between attempts to consume again from a queue that cannot be had."""
 _LOOK_S = 10.0
+_SILENT_S = 0.25
+"""After which RabbitMQ counts no consumer of a queue whose leader does not answer it."""
 
 
 class RabbitSubscription:
@@ -122,18 +125,22 @@ class RabbitSubscription:
 
     async def check(self) -> None:
         """Return if the broker delivers to us; raise Unavailable otherwise."""
-        if self._down.is_set() or self._channel is None or self._channel.is_closed:
+        channel = self._channel
+        if self._down.is_set() or channel is None or channel.is_closed or not self._consumer:
             raise Unavailable(self.problem or f"nothing is consumed from {self.name} at the moment")
         if self.queue.broadcast:
             return
+        began_s = time.monotonic()
         try:
             found = await look_for(self._link, self.name)
         except driver.ChannelAccessRefused:
             return  # hidden from us, not from our consumer, which is told of the end of its queue
         if found is None:
             raise Unavailable(f"queue {self.name} is missing on RabbitMQ")
-        if not found.consumer_count and self._channel is not None:
-            self._lose(self._channel)
+        if not found.consumer_count:
+            if time.monotonic() - began_s >= _SILENT_S:
+                raise Unavailable(f"RabbitMQ does not say who consumes {self.name}: it is busy")
+            self._lose(channel)
             raise Unavailable(f"RabbitMQ knows of no consumer of {self.name}")
 
     async def _attach(self, connection: AbstractConnection) -> None:
@@ -142,7 +149,8 @@ class RabbitSubscription:
             channel = await connection.channel(publisher_confirms=False)
         channel.closing.add_done_callback(lambda _: self._lose(channel))
         channel.on_consumer_cancel_callbacks.add(lambda _: self._lose(channel))
-        self._channel, self.problem = channel, ""
+        # Until the broker says that it consumes, whoever looks would find no consumer.
+        self._channel, self._consumer, self.problem = channel, "", ""
         self._down.clear()
         try:
             async with translated(f"consuming {name}", refusals=True):

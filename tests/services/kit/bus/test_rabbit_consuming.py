@@ -21,7 +21,7 @@ from services.kit.bus.port import DEAD_ATTEMPTS, DEAD_QUEUE, DEAD_REASON, Delive
 from services.kit.bus.rabbit.bus import RabbitBus
 from services.kit.bus.rabbit.topology import EXCHANGES
 from services.kit.errors import Unavailable
-from tests.support.buses import bodies, expect_depth, take
+from tests.support.buses import bodies, expect_depth, healthy, take
 from tests.support.messages import CHECK_MODEL, STORED, SUBMITTED, message, numbered, numbers
 from tests.support.rabbit import empty_place, raw_channel
 from tests.support.servers import amqp_server
@@ -121,7 +121,7 @@ async def test_a_receive_waits_while_the_broker_is_away(place: str) -> None:
 
         async with asyncio.timeout(20):
             assert bodies(await receiving) == [b"meanwhile"]
-        await until(lambda: _healthy(bus))
+        await until(lambda: healthy(bus))
         await publisher.publish([message(STORED, b"heard")])
         assert bodies(await take(broadcast, 1)) == [b"heard"]
 
@@ -172,7 +172,7 @@ async def test_a_queue_that_is_deleted_is_declared_and_consumed_again(bus: Rabbi
     async with raw_channel(place) as channel:
         await channel.queue_delete(MODEL_CHECKS.queue_name())
 
-    await until(lambda: _healthy(bus))
+    await until(lambda: healthy(bus))
     await bus.publish([message(CHECK_MODEL, b"new")])
 
     assert bodies(await take(subscription, 1)) == [b"new"]
@@ -336,13 +336,5 @@ async def _ready(bus: RabbitBus, count: int) -> bool:
     return (await bus.depth(IMAGE_QUERIES)).ready == count
 
 
-async def _healthy(bus: RabbitBus) -> bool:
-    try:
-        await bus.check()
-    except Unavailable:
-        return False
-    return True
-
-
 async def _unhealthy(bus: RabbitBus) -> bool:
-    return not await _healthy(bus)
+    return not await healthy(bus)

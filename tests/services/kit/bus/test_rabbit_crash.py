@@ -9,7 +9,7 @@ import pytest
 from contracts.topics import DEAD, FACTS, MODEL_CHECKS
 from services.kit.bus.rabbit.bus import RabbitBus
 from services.kit.errors import Unavailable
-from tests.support.buses import bodies, expect_depth, take
+from tests.support.buses import bodies, expect_depth, healthy, take
 from tests.support.messages import ANSWERED, CHECK_MODEL, message, numbered, numbers
 from tests.support.rabbit import empty_place
 from tests.support.servers import amqp_server
@@ -65,7 +65,7 @@ async def test_everything_confirmed_survives_the_broker(bus: RabbitBus, *, kill:
     stopping.set()
     await asyncio.gather(*publishing)
 
-    await until(lambda: _healthy(bus), timeout_s=30)
+    await until(lambda: healthy(bus), timeout_s=30)
     facts = await bus.subscribe(FACTS, prefetch=500)
     seen: set[bytes] = set()
     async with asyncio.timeout(60):
@@ -103,18 +103,10 @@ async def test_a_frozen_broker_is_unavailable_and_found_again(bus: RabbitBus) ->
     finally:
         await asyncio.to_thread(server.resume)
 
-    await until(lambda: _healthy(bus), timeout_s=60)
+    await until(lambda: healthy(bus), timeout_s=60)
     await subscription.ack(held[1:])
     (again,) = await take(subscription, 1)
     assert again.message.body == numbers(1)[0]
     await subscription.ack([again])
     await expect_depth(bus, MODEL_CHECKS)
     await until(lambda: len(asyncio.all_tasks()) <= len(tasks))
-
-
-async def _healthy(bus: RabbitBus) -> bool:
-    try:
-        await bus.check()
-    except Unavailable:
-        return False
-    return True

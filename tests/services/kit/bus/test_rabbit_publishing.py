@@ -11,7 +11,7 @@ from infra.drill.proxy import proxying
 from services.kit.bus.rabbit.bus import RabbitBus
 from services.kit.bus.rabbit.topology import EXCHANGES
 from services.kit.errors import Unavailable, Undecodable, Unknown
-from tests.support.buses import bodies, expect_depth, take
+from tests.support.buses import bodies, expect_depth, healthy, take
 from tests.support.messages import ANSWERED, CHECK_MODEL, STORED, SUBMITTED, message, numbered, numbers
 from tests.support.rabbit import empty_place, memory_alarm, raw_channel
 from tests.support.servers import MAX_MESSAGE_BYTES
@@ -74,7 +74,7 @@ async def test_a_missing_exchange_is_unavailable(bus: RabbitBus, place: str) -> 
         await bus.check()
     await until(lambda: _published(bus, SUBMITTED))  # put right, since we may
     assert bodies(await take(await bus.subscribe(IMAGE_QUERIES), 1)) == [b"{}"]
-    await until(lambda: _healthy(bus))
+    await until(lambda: healthy(bus))
 
 
 async def test_messages_beside_one_that_is_refused_are_not_reported_as_stored(bus: RabbitBus, place: str) -> None:
@@ -167,7 +167,7 @@ async def test_a_broker_that_stops_answering_is_unknown_within_seconds_for_all_w
             await bus.check()
         proxy.speak()
         await until(lambda: _published(bus, ANSWERED))
-        await until(lambda: _healthy(bus))
+        await until(lambda: healthy(bus))
 
 
 async def test_what_a_silent_broker_does_not_read_is_not_heaped_up(place: str) -> None:
@@ -240,14 +240,6 @@ async def test_a_publish_that_is_cancelled_leaves_the_next_ones_whole(bus: Rabbi
 async def _published(bus: RabbitBus, type_: str) -> bool:
     try:
         await bus.publish([message(type_)])
-    except Unavailable:
-        return False
-    return True
-
-
-async def _healthy(bus: RabbitBus) -> bool:
-    try:
-        await bus.check()
     except Unavailable:
         return False
     return True
