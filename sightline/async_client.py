@@ -16,6 +16,7 @@ from contracts.http.ephemeris import EphemerisStored, EphemerisUpload
 from contracts.http.models import Model
 from contracts.http.queries import Query
 from contracts.http.searches import SearchPlaces
+from contracts.http.sources import SourceExtent
 from contracts.http.tokens import Token, TokenCreated
 from contracts.v1.search import SearchType
 from sightline import data_sources, dead_letters, detectors, flows, models, queries, searches, tokens
@@ -144,6 +145,10 @@ class AsyncClient:
     async def data_sources(self, **criteria: Unpack[SourceCriteria]) -> tuple[SourceInfo, ...]:
         """Return the data sources whose program, platform and instrument_type are exactly these; all without any."""
         return await self._read(data_sources.find(cast("dict[str, str]", criteria)))
+
+    async def data_source_extents(self, **criteria: Unpack[SourceCriteria]) -> tuple[SourceExtent, ...]:
+        """Return the same sources, and how much there is of each: records, and the first and last moment."""
+        return await self._read(data_sources.extents(cast("dict[str, str]", criteria)))
 
     async def create_data_source(self, **source: Unpack[NewSource]) -> SourceInfo:
         """Add a data source. Raises Conflict (source_exists)."""

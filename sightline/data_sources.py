@@ -1,19 +1,23 @@
 """The calls about data sources and their records."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, TypeVar
 
 from pydantic import AliasChoices, BaseModel, Field, TypeAdapter, ValidationError
 
 from contracts.http.aurorax import SourceInfo
 from contracts.http.ephemeris import EphemerisStored, EphemerisUpload
+from contracts.http.sources import SourceExtent
 from sightline.calls import Call, Reply, json_text, reader
 from sightline.errors import NotSightline
+
+T = TypeVar("T")
 
 _PATH = "/api/v1/data_sources"
 _JSON = {"content-type": "application/json"}
 _LIST = TypeAdapter(tuple[SourceInfo, ...])
+_EXTENTS = TypeAdapter(tuple[SourceExtent, ...])
 
 
 class SourceCriteria(TypedDict, total=False):
@@ -39,7 +43,13 @@ class NewSource(TypedDict):
 
 def find(criteria: Mapping[str, str]) -> Call[tuple[SourceInfo, ...]]:
     """List the sources that are exactly this: program, platform, instrument_type."""
-    return Call(method="GET", path=_PATH, params=tuple(criteria.items()), read=_sources)
+    return Call(method="GET", path=_PATH, params=tuple(criteria.items()), read=_reader(_LIST))
+
+
+def extents(criteria: Mapping[str, str]) -> Call[tuple[SourceExtent, ...]]:
+    """List the same sources, and how much there is of each."""
+    params = (*criteria.items(), ("include_stats", "true"))
+    return Call(method="GET", path=_PATH, params=params, read=_reader(_EXTENTS))
 
 
 def create(source: Mapping[str, Any]) -> Call[SourceInfo]:
@@ -94,8 +104,11 @@ def _names(source: SourceInfo) -> dict[str, str]:
     return {"program": source.program, "platform": source.platform, "instrument_type": source.instrument_type}
 
 
-def _sources(reply: Reply) -> tuple[SourceInfo, ...]:
-    try:
-        return _LIST.validate_json(reply.body)
-    except ValidationError:
-        raise NotSightline(f"the answer is no list of data sources (HTTP {reply.status})") from None
+def _reader(adapter: TypeAdapter[T]) -> Callable[[Reply], T]:
+    def read(reply: Reply) -> T:
+        try:
+            return adapter.validate_json(reply.body)
+        except ValidationError:
+            raise NotSightline(f"the answer is no list of data sources (HTTP {reply.status})") from None
+
+    return read

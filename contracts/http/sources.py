@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from contracts.http.aurorax import SourceCriteria
+from contracts.http.aurorax import SourceCriteria, SourceInfo
 from contracts.http.base import Request, Resource
 
 SourceType = Literal["ground", "leo", "heo", "lunar", "event_list", "not_applicable"]
@@ -117,3 +117,9 @@ class SourceStats(Resource):
     latest_ephemeris_loaded: str | None = None
     earliest_data_product_loaded: str | None = None
     latest_data_product_loaded: str | None = None
+
+
+class SourceExtent(SourceInfo):
+    """A data source, and how much there is of it."""
+
+    stats: SourceStats

@@ -231,7 +231,7 @@ def _others(client: Client, target: Target) -> str:
     close = get_close_matches(target.name.lower(), names, n=_MOST_NAMES)
     found = [name for text in close for name in names[text]][:_MOST_NAMES]
     told = f"like it: {', '.join(found)}; " if found else ""
-    return f"{told}GET /api/v1/data_sources lists all"
+    return f"{told}sightline search sources lists all"
 
 
 def _matching(client: Client, target: Target) -> SourceInfo | None:

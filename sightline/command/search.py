@@ -18,6 +18,7 @@ from sightline.command.options import Json, Url, open_client
 from sightline.command.output import print_facts, print_json, progress
 from sightline.command.search_refusals import plainly
 from sightline.command.search_rows import Wanted
+from sightline.command.sources import sources
 from sightline.errors import QueryEnded
 
 _FIRST_POLL_S, _LONGEST_POLL_S = 0.05, 0.5
@@ -54,6 +55,7 @@ def create_app() -> typer.Typer:
     app.command("conjunctions")(conjunctions)
     app.command("ephemeris")(ephemeris)
     app.command("data-products")(data_products)
+    app.command("sources")(sources)
     app.command("status")(status)
     app.command("get")(get)
     app.command("cancel")(cancel)

@@ -141,7 +141,7 @@ def test_a_source_that_is_not_there_is_told_with_those_like_it(
     ran = sightline("data-products", "import", path, "--source", source, url=sky.url)
     assert ran.exit_code == 3
     assert ran.stderr.startswith(f"sightline: there is no data source {source}; {says}")
-    assert ran.stderr.endswith("GET /api/v1/data_sources lists all\n")
+    assert ran.stderr.endswith("sightline search sources lists all\n")
     assert len(ran.stderr.splitlines()) == 1
 
 

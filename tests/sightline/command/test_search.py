@@ -53,6 +53,23 @@ def test_conjunctions_are_shown_as_a_table_csv_and_json(sightline: Run, sky: Ser
     assert f" {documents[0]['min_distance']:.3f} " in first
 
 
+def test_what_there_is_to_search_is_listed_with_its_extent(sightline: Run, sky: Server) -> None:
+    table = sightline("search", "sources", url=sky.url).stdout.splitlines()
+    assert table[0].split() == ["ID", "SOURCE", "TYPE", "MINUTES", "FROM", "TO", "PRODUCTS"]
+    assert [line.split()[0] for line in table[1:]] == ["3", "46", "55"]
+    assert table[1].split() == [
+        *("3", "swarm/swarma/footprint", "leo", "5760", "2020-01-01T00:00:00", "2020-01-04T23:59:00", "0"),
+    ]
+    (gillam,) = sightline("search", "sources", "themis-asi/gillam", "--json", url=sky.url).documents
+    assert (gillam["identifier"], gillam["instrument_type"]) == (46, "panchromatic ASI")
+    assert gillam["stats"]["data_product_count"] == 4
+
+    nothing = sightline("search", "sources", "themis-asi/nowhere", url=sky.url)
+    assert (nothing.exit_code, nothing.stdout) == (3, "")
+    assert nothing.stderr == "sightline: there is no data source themis-asi/nowhere; without it, this lists all\n"
+    assert sightline("search", "sources", "a/b/c/d", url=sky.url).exit_code == 2
+
+
 def test_a_search_is_asked_now_and_read_later_by_its_id(sightline: Run, sky: Server, tmp_path: Path) -> None:
     path = tmp_path / "query.json"
     path.write_text(json.dumps(conjunction_query()))
