@@ -154,6 +154,8 @@ class Link:
                 raise
             raise connect_error(error, where) from None
         except Exception as error:
+            if is_ours():  # the driver has swallowed it
+                raise asyncio.CancelledError from None
             raise connect_error(error, where) from error
         if opened.transport is None:
             raise Unavailable(f"RabbitMQ at {where} closed the connection at once")

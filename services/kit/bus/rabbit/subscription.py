@@ -31,6 +31,8 @@ _PAUSE_S = 1.0
 _LOOK_S = 10.0
 _SILENT_S = 0.25
 """After which RabbitMQ counts no consumer of a queue whose leader does not answer it."""
+_UNSURE_S = 30.0
+"""How long such answers in a row are not believed: on a slow line every answer is late."""
 
 
 class RabbitSubscription:
@@ -63,6 +65,7 @@ class RabbitSubscription:
         )
         self._channel: AbstractChannel | None = None
         self._consumer = ""
+        self._unsure_since: float | None = None
         self._down = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -137,11 +140,20 @@ class RabbitSubscription:
             return  # hidden from us, not from our consumer, which is told of the end of its queue
         if found is None:
             raise Unavailable(f"queue {self.name} is missing on RabbitMQ")
-        if not found.consumer_count:
-            if time.monotonic() - began_s >= _SILENT_S:
+        if found.consumer_count:
+            self._unsure_since = None
+        elif not self.closed:  # who is leaving has told the broker so
+            self._doubt(channel, took_s=time.monotonic() - began_s)
+
+    def _doubt(self, channel: AbstractChannel, *, took_s: float) -> None:
+        """The broker counted no consumer; raises Unavailable."""
+        now = time.monotonic()
+        if took_s >= _SILENT_S:
+            self._unsure_since = self._unsure_since or now
+            if now - self._unsure_since < _UNSURE_S:
                 raise Unavailable(f"RabbitMQ does not say who consumes {self.name}: it is busy")
-            self._lose(channel)
-            raise Unavailable(f"RabbitMQ knows of no consumer of {self.name}")
+        self._lose(channel)
+        raise Unavailable(f"RabbitMQ knows of no consumer of {self.name}")
 
     async def _attach(self, connection: AbstractConnection) -> None:
         name = await self._queue_to_consume(connection)
@@ -150,7 +162,7 @@ class RabbitSubscription:
         channel.closing.add_done_callback(lambda _: self._lose(channel))
         channel.on_consumer_cancel_callbacks.add(lambda _: self._lose(channel))
         # Until the broker says that it consumes, whoever looks would find no consumer.
-        self._channel, self._consumer, self.problem = channel, "", ""
+        self._channel, self._consumer, self._unsure_since = channel, "", None
         self._down.clear()
         try:
             async with translated(f"consuming {name}", refusals=True):
@@ -163,7 +175,7 @@ class RabbitSubscription:
             self._lose(channel)
             await close_channel(channel)
             raise
-        self._consumer = begun.consumer_tag or ""
+        self._consumer, self.problem = begun.consumer_tag or "", ""
 
     async def _queue_to_consume(self, connection: AbstractConnection) -> str:
         if not self.queue.broadcast:
