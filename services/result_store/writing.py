@@ -51,7 +51,7 @@ class Writer:
         """Fold `facts` in their order; return each document that changed, as it is now.
 
         Idempotent: the same facts again change nothing. Images are stored before the document that refers to them
-        and removed before the document that forgets them.
+        and removed before the document that forgets them; those that others used then are looked at again after it.
 
         Raises:
             Unavailable: the store is away; any part may have been written.
@@ -168,7 +168,7 @@ class Writer:
         return await self._remove_images({image: users[image] for image in users if image not in used}, taken)
 
     async def _remove_images(self, images: dict[_Image, list[str]], taken: Taken) -> dict[_Image, list[str]]:
-        """Remove each with the erased queries that used it; return those that others use."""
+        """Remove each with the erased queries that used it; return those that others use, or are about to."""
         return {
             image: erased for image, erased in images.items() if not await self._remove_image(*image, erased, taken)
         }
@@ -184,7 +184,7 @@ class Writer:
     async def _remove_image(self, tenant: str, sha256: str, erased: Sequence[str], ours: Taken) -> bool:
         """Remove the image of erased queries unless another uses it, perhaps one whose question is still under way.
 
-        Say whether it is gone, or about to be used.
+        Say whether it is gone.
 
         The submitter claims a query before it puts its image. So the claim is seen here, or the put comes after we
         have looked at the image and moves its expiry: then it stays. What is sent inline is put while its question
@@ -194,11 +194,14 @@ class Writer:
         seen = await self._store.images.get(tenant, sha256)
         if seen is None:
             return True
+        if self.ahead.uses(tenant, sha256, besides=ours):  # its document may be written before we look at those
+            return False
         for users in (self._store.claims, self._store.queries):
             if await users.uses_image(tenant, sha256, besides=erased):
                 return False
-        if not self.ahead.uses(tenant, sha256, besides=ours):
-            await self._store.images.delete(tenant, sha256, seen=seen)
+        if self.ahead.uses(tenant, sha256, besides=ours):
+            return False
+        await self._store.images.delete(tenant, sha256, seen=seen)
         return True
 
 

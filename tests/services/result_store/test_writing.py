@@ -1,5 +1,6 @@
 """Writing facts in batches: what one batch does to the images of several queries."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,8 +15,10 @@ from contracts.v1.query import QueryErased
 from services.kit.clock import SystemClock
 from services.kit.metrics import Metrics
 from services.kit.store.documents import QueryKey
+from services.kit.store.port import Blobs
 from services.kit.store.records import Blob
 from services.kit.store.sqlite import SqliteStore
+from services.kit.store.sqlite_blobs import SqliteBlobs
 from services.kit.store.sqlite_claims import SqliteClaims
 from services.kit.store.sqlite_queries import SqliteQueries
 from services.result_store.facts import Fact
@@ -188,6 +191,41 @@ async def test_queries_with_one_image_that_two_batches_erase_at_once_leave_no_im
         store.queries = cast("SqliteQueries", _Meeting(store.queries, meanwhile))
     await writer.write([erased(first)])
     assert await store.images.get("acme", SHA) is None
+
+
+class _Holding:
+    """Images of a store that keep whoever says how long one is kept waiting, once that is said."""
+
+    def __init__(self, images: Blobs) -> None:
+        self._images = images
+        self.said, self.go_on = asyncio.Event(), asyncio.Event()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._images, name)
+
+    async def keep_until(self, tenant: str, sha256: str, expires_at: datetime | None) -> None:
+        await self._images.keep_until(tenant, sha256, expires_at)
+        self.said.set()
+        await self.go_on.wait()
+
+
+async def test_an_image_stays_whose_new_query_is_written_while_its_users_are_looked_for(
+    store: SqliteStore, writer: Writer
+) -> None:
+    old, new = new_id("iq", AT), new_id("iq", AT)
+    await writer.write([asked(old)])
+    holding = _Holding(store.images)
+    store.images = cast("SqliteBlobs", holding)
+    writing = asyncio.create_task(writer.write([asked(new, inline=False)]))
+    await holding.said.wait()
+
+    async def meanwhile() -> None:
+        holding.go_on.set()
+        await writing
+
+    store.queries = cast("SqliteQueries", _Meeting(store.queries, meanwhile))
+    await writer.write([erased(old)])
+    assert await store.images.get("acme", SHA) is not None
 
 
 @pytest.mark.parametrize("together", [True, False])
